@@ -1,0 +1,71 @@
+import { Observable, type Observer, type Operator, type Subscriber, type Subscription, type TeardownLogic } from 'rxjs';
+
+/**
+ * An Observable whose handlers cannot hurt anyone else. RxJS reports what a handler throws, and an error nobody
+ * handles, by throwing again from a timer, which ends the process; a peer could do that to a server by resetting a
+ * stream. Here the fault of a handler, also a rejected promise of an async one, goes to `onHandlerError`, and an error
+ * without a handler is dropped (the stream's `closed` tells it too). Operators piped behind keep this property.
+ */
+export class GuardedObservable<T> extends Observable<T> {
+  readonly #onHandlerError: (thrown: unknown) => void;
+
+  constructor(
+    onHandlerError: (thrown: unknown) => void,
+    subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic,
+  ) {
+    super(subscribe);
+    this.#onHandlerError = onHandlerError;
+  }
+
+  /** RxJS calls this for every operator piped behind; it is how the result stays guarded. */
+  override lift<R>(operator?: Operator<T, R>): Observable<R> {
+    const lifted = new GuardedObservable<R>(this.#onHandlerError);
+    lifted.source = this;
+    lifted.operator = operator as Operator<unknown, R> | undefined;
+    return lifted;
+  }
+
+  override subscribe(observer?: Partial<Observer<T>>): Subscription;
+  override subscribe(next: (value: T) => void): Subscription;
+  /** @deprecated RxJS keeps this form for compatibility, so it is guarded too. */
+  override subscribe(
+    next?: ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription;
+  override subscribe(
+    observerOrNext?: Partial<Observer<T>> | ((value: T) => void) | null,
+    error?: ((error: unknown) => void) | null,
+    complete?: (() => void) | null,
+  ): Subscription {
+    // RxJS itself subscribes operators with a Subscriber of its own, which must reach the source as it is.
+    if (isSubscriber(observerOrNext)) return super.subscribe(observerOrNext);
+    const given: Partial<Observer<T>> =
+      typeof observerOrNext === 'function' || observerOrNext == null
+        ? {
+            ...(observerOrNext ? { next: observerOrNext } : {}),
+            ...(error ? { error } : {}),
+            ...(complete ? { complete } : {}),
+          }
+        : observerOrNext;
+    return super.subscribe({
+      next: (value) => this.#guard(given, given.next, value),
+      error: (failure) => this.#guard(given, given.error, failure),
+      complete: () => this.#guard(given, given.complete, undefined as never),
+    });
+  }
+
+  #guard<V>(observer: object, handler: ((value: V) => unknown) | undefined, value: V): void {
+    if (handler === undefined) return;
+    try {
+      const result: unknown = handler.call(observer, value);
+      if (result instanceof Promise) result.catch(this.#onHandlerError);
+    } catch (thrown) {
+      this.#onHandlerError(thrown);
+    }
+  }
+}
+
+function isSubscriber<T>(value: unknown): value is Subscriber<T> {
+  return typeof value === 'object' && value !== null && 'isStopped' in value && 'unsubscribe' in value;
+}

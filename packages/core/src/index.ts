@@ -1,0 +1,45 @@
+/**
+ * The transport contract of Stanzaport and what is built on it once for all transports: stanza streams over bytes,
+ * XML framing, limits, typed errors, and the hub that gathers the bound transports.
+ */
+export { endErrorOf, endWithError, stopWriting } from './byte-stream.ts';
+export type {
+  CloseReason,
+  Connection,
+  ConnectionKind,
+  ConnectionSecurity,
+  IdentityQuestion,
+  NetworkPath,
+  PeerVerdict,
+  Role,
+  SocketAddress,
+} from './connection.ts';
+export { isIpLiteral, normalizeDomain } from './domain.ts';
+export type { CertificateReason, ErrorCategory, ErrorCode, TransportErrorDetails } from './errors.ts';
+export { CertificateError, ERROR_CATEGORIES, TransportError, toTransportError } from './errors.ts';
+export { GuardedObservable } from './guarded-observable.ts';
+export { Inbox } from './inbox.ts';
+export type { Limits } from './limits.ts';
+export { DEFAULT_LIMITS, resolveLimits } from './limits.ts';
+export type { LogFunction, Logger } from './logger.ts';
+export { silentLogger } from './logger.ts';
+export type { CoreOptions } from './module.ts';
+export { coreModule } from './module.ts';
+export type {
+  ConsumeOptions,
+  StanzaStream,
+  StreamEvent,
+  StreamHeader,
+  StreamHeaderFields,
+} from './stanza-stream.ts';
+export type { StreamErrorCondition, StreamErrorDetails } from './stream-error.ts';
+export { STREAM_ERROR_CONDITIONS, StreamError } from './stream-error.ts';
+export { CONTENT_NAMESPACES } from './stream-header-rules.ts';
+export type { Token, TransportRegistration } from './tokens.ts';
+export { LIMITS, LOGGER, TRANSPORT } from './tokens.ts';
+export type { Cancellable, ConnectTarget, DrainOptions, Listener, ListenOptions, Transport } from './transport.ts';
+export { TransportHub } from './transport-hub.ts';
+export { Stanza } from './xml/stanza.ts';
+export { escapeAttribute, escapeText } from './xml/writer.ts';
+export type { StanzaStreamOptions } from './xml-stream.ts';
+export { createStanzaStream } from './xml-stream.ts';

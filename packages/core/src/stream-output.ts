@@ -1,0 +1,134 @@
+import type { Duplex } from 'node:stream';
+import { TransportError } from './errors.ts';
+import type { Limits } from './limits.ts';
+
+interface Waiter {
+  resolve(): void;
+  reject(error: TransportError): void;
+}
+
+/**
+ * The writing half of a stanza stream. Texts of one turn of the event loop are joined and written once, which costs the
+ * transport one chunk instead of one per stanza; `process.nextTick` is early enough for a transport to send them in
+ * the same turn.
+ */
+export class StreamOutput {
+  readonly #bytes: Duplex;
+  readonly #highWaterMark: number;
+  readonly #cap: number;
+  readonly #onOverflow: () => void;
+  #waiters: Waiter[] = [];
+  #pending = '';
+  #pendingBytes = 0;
+  #scheduled = false;
+  #ended = false;
+  #failure: TransportError | null = null;
+  #overflowed = false;
+
+  /** @param onOverflow the queue has passed {@link Limits.maxSendQueueBytes}; called at most once. */
+  constructor(bytes: Duplex, limits: Limits, onOverflow: () => void) {
+    this.#bytes = bytes;
+    this.#highWaterMark = limits.sendHighWaterMarkBytes;
+    this.#cap = limits.maxSendQueueBytes;
+    this.#onOverflow = onOverflow;
+  }
+
+  /** Why nothing more can be written; null while it can. */
+  get failure(): TransportError | null {
+    return this.#failure;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get queuedBytes(): number {
+    return this.#failure === null ? this.#pendingBytes + this.#bytes.writableLength : 0;
+  }
+
+  /** Queues `text`; false when the queue has reached the high-water mark. */
+  write(text: string): boolean {
+    if (this.#ended || this.#failure !== null) return false;
+    this.#pending += text;
+    this.#pendingBytes += Buffer.byteLength(text);
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      process.nextTick(this.#flush);
+    }
+    const queued = this.queuedBytes;
+    if (queued > this.#cap && !this.#overflowed) {
+      this.#overflowed = true;
+      this.#onOverflow();
+    }
+    return queued < this.#highWaterMark;
+  }
+
+  /** Writes what is queued, then ends the bytes (half-close). */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#write();
+    this.#bytes.end();
+  }
+
+  /** Gives up what is queued; waiters and later writes fail with `error`. */
+  fail(error: TransportError): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#pending = '';
+    this.#pendingBytes = 0;
+    this.#ended = true;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.reject(error);
+  }
+
+  /** Resolves below the high-water mark. */
+  drained(signal?: AbortSignal): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (signal?.aborted) return Promise.reject(aborted());
+    if (this.queuedBytes < this.#highWaterMark) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiters = this.#waiters.filter((other) => other !== waiter);
+        reject(aborted());
+      };
+      const waiter: Waiter = {
+        resolve: () => {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+        },
+        reject: (error) => {
+          signal?.removeEventListener('abort', onAbort);
+          reject(error);
+        },
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.#waiters.push(waiter);
+    });
+  }
+
+  readonly #flush = (): void => {
+    this.#scheduled = false;
+    this.#write();
+  };
+
+  #write(): void {
+    if (this.#pending === '' || this.#bytes.destroyed) return;
+    const text = this.#pending;
+    this.#pending = '';
+    this.#pendingBytes = 0;
+    this.#bytes.write(text, 'utf8', this.#onTaken);
+  }
+
+  readonly #onTaken = (): void => {
+    if (this.#waiters.length === 0 || this.#failure !== null || this.queuedBytes >= this.#highWaterMark) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.resolve();
+  };
+}
+
+function aborted(): TransportError {
+  return new TransportError('XMPP_ABORTED', 'waiting for the send queue was aborted');
+}

@@ -1,0 +1,485 @@
+import type { Duplex } from 'node:stream';
+import type { Element } from '@xmpp/xml';
+import type { Observable, Subscriber } from 'rxjs';
+import { endErrorOf, FAILED, PEER_STOPPED } from './byte-stream.ts';
+import type { CloseReason, Connection, Role } from './connection.ts';
+import { TransportError, toTransportError } from './errors.ts';
+import { GuardedObservable } from './guarded-observable.ts';
+import type { Limits } from './limits.ts';
+import type { Logger } from './logger.ts';
+import { type Consumer, consumeStanzas, PullConsumer, stanzasOf } from './pull-consumer.ts';
+import type { ConsumeOptions, StanzaStream, StreamEvent, StreamHeader, StreamHeaderFields } from './stanza-stream.ts';
+import { StreamError } from './stream-error.ts';
+import { CONTENT_NAMESPACES, completeHeader, judgeHeader } from './stream-header-rules.ts';
+import { StreamInput } from './stream-input.ts';
+import {
+  isFeatures,
+  isStanza,
+  isStarttls,
+  isStreamError,
+  parseStreamError,
+  readFeatures,
+  STARTTLS_FAILURE,
+} from './stream-nonzas.ts';
+import { StreamOutput } from './stream-output.ts';
+import type { Cancellable } from './transport.ts';
+import { XmlStreamReader } from './xml/reader.ts';
+import { Stanza } from './xml/stanza.ts';
+import { STREAM_END, writeElement, writeHeader, writeStreamError } from './xml/writer.ts';
+
+/** What a stanza stream is made from, besides its bytes. */
+export interface StanzaStreamOptions {
+  /** Unique within the connection. */
+  readonly id: string;
+  readonly connection: Connection;
+  /** `initiating` where this side opened the stream. */
+  readonly role: Role;
+  readonly limits: Limits;
+  /** The connection's logger; the stream makes a child of it. */
+  readonly logger: Logger;
+  /**
+   * Receiving role: which `to` is served here (RFC 6120 §4.9.3.6); asked with a domain in A-labels.
+   * @defaultValue every valid domain
+   */
+  readonly serves?: (domain: string) => boolean;
+}
+
+/**
+ * Turns the bytes a transport supplies into a stanza stream (RFC 6120 §4). The transport keeps one duty: to end the
+ * bytes (`endWithError`, or `destroy` with a TransportError) when the connection under them ends.
+ */
+export function createStanzaStream(bytes: Duplex, options: StanzaStreamOptions): StanzaStream {
+  return new XmlStream(bytes, options);
+}
+
+/** How far the closing handshake of RFC 6120 §4.4 has come, seen from this side. */
+type Phase =
+  /** We may send. */
+  | 'open'
+  /** We send nothing more; the peer's closing tag and the end of its bytes are awaited. */
+  | 'closing'
+  /** The reason is settled; what is left is to give the bytes back. */
+  | 'ended';
+
+class XmlStream implements StanzaStream {
+  readonly id: string;
+  readonly connection: Connection;
+  readonly role: Role;
+  readonly events$: Observable<StreamEvent>;
+  readonly stanzas$: Observable<Stanza>;
+  readonly closed: Promise<CloseReason>;
+
+  readonly #bytes: Duplex;
+  readonly #limits: Limits;
+  readonly #logger: Logger;
+  readonly #serves: (domain: string) => boolean;
+  readonly #contentNamespace: string;
+  readonly #reader: XmlStreamReader;
+  readonly #input: StreamInput;
+  readonly #output: StreamOutput;
+  readonly #released: Promise<void>;
+
+  #phase: Phase = 'open';
+  #reason: CloseReason | null = null;
+  #settleClosed: (reason: CloseReason) => void = () => undefined;
+  /** Who sent the first closing tag. */
+  #closedBy: 'local' | 'peer' = 'local';
+  #peerTagCame = false;
+  #bytesEnded = false;
+
+  /** The peer's header of the current stream, and the one before the last restart. */
+  #header: StreamHeader | null = null;
+  #previousHeader: StreamHeader | null = null;
+  #ownHeader: 'none' | 'sent' | 'due-again' = 'none';
+  /** `to` of the header we sent last. */
+  #sentTo: string | null = null;
+  #authenticated: boolean;
+  /** What the peer accepts, in bytes (XEP-0478); null when it did not say. */
+  #peerMaxBytes: number | null = null;
+
+  #headerTimer: NodeJS.Timeout | undefined;
+  #authenticationTimer: NodeJS.Timeout | undefined;
+  #closeTimer: NodeJS.Timeout | undefined;
+
+  constructor(bytes: Duplex, { id, connection, role, limits, logger, serves }: StanzaStreamOptions) {
+    this.id = id;
+    this.connection = connection;
+    this.role = role;
+    this.#bytes = bytes;
+    this.#limits = limits;
+    this.#logger = logger.child({ streamId: id });
+    this.#serves = serves ?? (() => true);
+    this.#contentNamespace = CONTENT_NAMESPACES[connection.kind];
+    this.#authenticated = role === 'initiating';
+    this.closed = new Promise((resolve) => {
+      this.#settleClosed = resolve;
+    });
+    this.#released = new Promise((resolve) => {
+      bytes.once('close', resolve);
+    });
+
+    const { maxStanzaBytes, maxUnauthenticatedStanzaBytes, maxHeaderBytes, maxDepth, maxAttributes } = limits;
+    this.#reader = new XmlStreamReader(
+      {
+        onHeader: (header) => this.#onHeader(header),
+        onStanza: (stanza) => this.#onStanza(stanza),
+        onEnd: () => this.#onPeerTag(),
+        onError: (error) => this.#failWith(error, 'peer'),
+      },
+      {
+        maxStanzaBytes: this.#authenticated ? maxStanzaBytes : maxUnauthenticatedStanzaBytes,
+        maxHeaderBytes,
+        maxDepth,
+        maxAttributes,
+      },
+    );
+    this.#input = new StreamInput(bytes, this.#reader, {
+      onHandlerError: (thrown) => this.#onHandlerError(thrown),
+      onBytesEnded: (error) => this.#onBytesEnded(error),
+    });
+    this.#output = new StreamOutput(bytes, limits, () =>
+      this.#failWith(new StreamError('resource-constraint', { text: 'the peer does not read' }), 'peer'),
+    );
+
+    const onHandlerError = (thrown: unknown): void => this.#onHandlerError(thrown);
+    this.events$ = new GuardedObservable(onHandlerError, (subscriber) =>
+      this.#subscribe(subscriber, (event) => subscriber.next(event)),
+    );
+    this.stanzas$ = new GuardedObservable(onHandlerError, (subscriber) =>
+      this.#subscribe(subscriber, (event) => {
+        if (event.type === 'stanza') subscriber.next(event.stanza);
+      }),
+    );
+
+    bytes.on('error', (error) => this.#onBytesFailed(toTransportError(error, `stanza stream ${id}`)));
+    bytes.on('close', () => this.#onBytesClosed());
+    bytes.on('finish', () => this.#endCleanlyIfDone());
+    bytes.on(FAILED, (error: TransportError) => this.#onBytesFailing(error));
+    bytes.on(PEER_STOPPED, (error: TransportError) => this.#onPeerStopped(error));
+    // A transport may hand over bytes that have failed already.
+    const failure = endErrorOf(bytes);
+    if (failure !== null) this.#onBytesFailing(failure);
+    else if (role === 'receiving') this.#startReceivingTimers();
+  }
+
+  get header(): StreamHeader | null {
+    return this.#header;
+  }
+
+  get queuedBytes(): number {
+    return this.#output.queuedBytes;
+  }
+
+  sendHeader(fields: StreamHeaderFields = {}): void {
+    this.#assertOpen();
+    if (this.#ownHeader === 'sent') {
+      throw new TransportError('XMPP_INVALID_STATE', 'the stream header was sent already; restart() comes first');
+    }
+    if (this.role === 'initiating' && fields.to === undefined && this.#sentTo === null) {
+      throw new TransportError('XMPP_BAD_OPTION', "the initiating entity's stream header needs 'to'");
+    }
+    this.#writeHeader(fields);
+    if (this.role === 'initiating') this.#awaitHeader();
+  }
+
+  send(stanza: Stanza | Element | string): boolean {
+    this.#assertOpen();
+    if (this.#ownHeader === 'none') throw new TransportError('XMPP_INVALID_STATE', 'sendHeader() comes before send()');
+    const text = this.#textOf(stanza);
+    if (this.#peerMaxBytes !== null && Buffer.byteLength(text) > this.#peerMaxBytes) {
+      const message = `the peer accepts elements of at most ${this.#peerMaxBytes} bytes (XEP-0478)`;
+      throw new TransportError('XMPP_LIMIT_EXCEEDED', message);
+    }
+    return this.#output.write(text);
+  }
+
+  drained({ signal }: Cancellable = {}): Promise<void> {
+    return this.#output.drained(signal);
+  }
+
+  restart(): void {
+    this.#assertOpen();
+    this.#reader.restart();
+    this.#previousHeader = this.#header ?? this.#previousHeader;
+    this.#header = null;
+    this.#ownHeader = 'due-again';
+    this.#peerMaxBytes = null;
+    if (this.role === 'receiving') this.#awaitHeader();
+  }
+
+  markAuthenticated(): void {
+    this.#authenticated = true;
+    this.#reader.maxStanzaBytes = this.#limits.maxStanzaBytes;
+    clearTimeout(this.#authenticationTimer);
+  }
+
+  events(): AsyncIterable<StreamEvent> {
+    return new PullConsumer(this.#input);
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Stanza, undefined> {
+    return stanzasOf(new PullConsumer(this.#input));
+  }
+
+  consume(handler: (stanza: Stanza) => unknown, options: ConsumeOptions = {}): Promise<void> {
+    return consumeStanzas(this.#input, handler, options, (thrown) => this.#onHandlerError(thrown));
+  }
+
+  close(): Promise<void> {
+    if (this.#phase === 'open') {
+      this.#closedBy = 'local';
+      this.#startClosing();
+      this.#input.drain();
+    } else if (this.#phase === 'ended' && this.#reason?.clean === false) {
+      // What came before the failure is given up: the caller has just said that it wants no more.
+      this.#input.finish(this.#reason);
+      if (this.#bytesEnded || endErrorOf(this.#bytes) !== null) this.#bytes.destroy();
+    }
+    return this.#released;
+  }
+
+  abort(error: StreamError): void {
+    this.#failWith(error, 'local');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  // The peer's stream, in order.
+
+  #onHeader(header: StreamHeader): void {
+    const error = judgeHeader(header, {
+      kind: this.connection.kind,
+      role: this.role,
+      serves: this.#serves,
+      previous: this.#previousHeader,
+      expectedFrom: this.#sentTo,
+    });
+    if (error !== null) {
+      // RFC 6120 §4.9.1.3: the response header must not claim a host that is not ours.
+      if (this.#previousHeader === null) this.#header = { ...header, to: undefined };
+      this.#failWith(error, 'peer');
+      return;
+    }
+    clearTimeout(this.#headerTimer);
+    const { to, from } = this.#previousHeader ?? {};
+    this.#header = { ...header, to: header.to ?? to, from: header.from ?? from };
+    this.#input.deliver({ type: 'header', header: this.#header });
+  }
+
+  #onStanza(stanza: Stanza): void {
+    if (isStreamError(stanza)) {
+      this.#endWith(parseStreamError(stanza), 'peer');
+    } else if (!this.#authenticated && isStanza(stanza, this.#contentNamespace)) {
+      this.#failWith(new StreamError('not-authorized', { text: 'stanzas come after authentication' }), 'peer');
+    } else if (isStarttls(stanza)) {
+      this.#refuseStarttls();
+    } else if (this.role === 'initiating' && isFeatures(stanza)) {
+      const features = readFeatures(stanza);
+      if (features.offeredStarttls) {
+        this.#logger.warn('the peer offers STARTTLS on a stream that is secured already; the offer is ignored');
+      }
+      this.#peerMaxBytes = features.maxBytes;
+      this.#input.deliver({ type: 'stanza', stanza: features.stanza });
+    } else {
+      this.#input.deliver({ type: 'stanza', stanza });
+    }
+  }
+
+  /** XEP-0467 §2 (3): never performed here; RFC 6120 §5.4.2.2: the failure case ends the stream. */
+  #refuseStarttls(): void {
+    if (this.role === 'receiving') {
+      if (this.#ownHeader !== 'sent') this.#writeHeader({});
+      this.#output.write(STARTTLS_FAILURE);
+    }
+    const message = 'the peer asked for STARTTLS on a stream that is secured already';
+    this.#endWith(new TransportError('XMPP_TRANSPORT_VIOLATION', message), 'peer');
+  }
+
+  #onPeerTag(): void {
+    this.#peerTagCame = true;
+    if (this.#phase === 'open') {
+      this.#closedBy = 'peer';
+      this.#startClosing();
+    }
+    this.#input.discard();
+    this.#endCleanlyIfDone();
+  }
+
+  #onBytesEnded(failure: TransportError | null): void {
+    this.#bytesEnded = true;
+    if (this.#reason !== null) {
+      this.#input.finish(this.#reason);
+    } else if (failure !== null) {
+      this.#endWith(failure, 'peer');
+    } else if (!this.#peerTagCame && !this.#neverOpened()) {
+      this.#endWith(new TransportError('XMPP_PEER_CLOSED', 'the bytes ended without a closing tag'), 'peer');
+    } else {
+      this.#endCleanlyIfDone();
+    }
+  }
+
+  // The bytes.
+
+  /** The bytes end with a failure after what has come: it is known at once, and the consumer hears of it in order. */
+  #onBytesFailing(error: TransportError): void {
+    this.#output.fail(error);
+    this.#bytes.end();
+    this.#settle({ clean: false, by: 'peer', error });
+  }
+
+  #onBytesFailed(error: TransportError): void {
+    this.#output.fail(error);
+    const reason = this.#settle({ clean: false, by: 'peer', error });
+    this.#input.finish(reason);
+  }
+
+  #onBytesClosed(): void {
+    clearTimeout(this.#closeTimer);
+    if (this.#reason === null) {
+      this.#onBytesFailed(new TransportError('XMPP_PEER_RESET', 'the bytes were closed before the stream had ended'));
+    } else {
+      this.#input.finish(this.#reason);
+    }
+  }
+
+  #onPeerStopped(error: TransportError): void {
+    this.#output.fail(error);
+    this.#bytes.end();
+  }
+
+  // The end. Whatever comes first settles the reason; the rest only gives the bytes back.
+
+  #startClosing(): void {
+    this.#phase = 'closing';
+    this.#writeClosingTag();
+    this.#output.end();
+    this.#releaseWithin(this.#limits.closeTimeoutMs);
+  }
+
+  #endCleanlyIfDone(): void {
+    if (this.#phase !== 'closing' || !this.#bytesEnded || !this.#bytes.writableFinished) return;
+    const error = this.#output.failure;
+    const reason = this.#settle(
+      error === null ? { clean: true, by: this.#closedBy, error } : { clean: false, by: 'peer', error },
+    );
+    this.#input.finish(reason);
+  }
+
+  /** Ends with a stream error that the peer is told (RFC 6120 §4.9.1). */
+  #failWith(error: StreamError, by: 'local' | 'peer'): void {
+    if (this.#phase === 'open' && (this.role === 'receiving' || this.#ownHeader !== 'none')) {
+      if (this.#ownHeader !== 'sent') this.#writeHeader({});
+      this.#output.write(writeStreamError(error));
+    }
+    this.#endWith(error, by);
+  }
+
+  /** Ends with an error that the peer is not told: it knows, or it is past hearing. */
+  #endWith(error: TransportError, by: 'local' | 'peer'): void {
+    if (this.#phase === 'ended') return;
+    const wasOpen = this.#phase === 'open';
+    this.#phase = 'closing';
+    if (wasOpen) {
+      this.#writeClosingTag();
+      this.#output.end();
+    }
+    this.#output.fail(error);
+    const reason = this.#settle({ clean: false, by, error });
+    this.#input.finish(reason);
+    if (this.#neverOpened()) this.#bytes.destroy();
+    else if (!this.#bytes.destroyed) this.#releaseWithin(this.#limits.closeTimeoutMs);
+  }
+
+  #settle(reason: CloseReason): CloseReason {
+    if (this.#reason !== null) return this.#reason;
+    this.#phase = 'ended';
+    this.#reason = reason;
+    clearTimeout(this.#headerTimer);
+    clearTimeout(this.#authenticationTimer);
+    this.#logger.debug(
+      reason.clean ? { by: reason.by } : { by: reason.by, code: reason.error.code, reason: reason.error.message },
+      'stanza stream ended',
+    );
+    this.#settleClosed(reason);
+    return reason;
+  }
+
+  /** Whatever is still open after the close timeout is given up. */
+  #releaseWithin(timeoutMs: number): void {
+    clearTimeout(this.#closeTimer);
+    this.#closeTimer = setTimeout(() => {
+      const error = new TransportError('XMPP_CLOSE_TIMEOUT', 'the peer did not finish closing in time');
+      this.#output.fail(error);
+      this.#input.finish(this.#settle({ clean: false, by: 'peer', error }));
+      this.#bytes.destroy();
+    }, timeoutMs);
+  }
+
+  #onHandlerError(thrown: unknown): void {
+    this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the stanza stream failed');
+    this.#failWith(new StreamError('internal-server-error', { cause: thrown }), 'local');
+  }
+
+  /** Not a byte of XML went either way, so there is nothing to close or to tell. */
+  #neverOpened(): boolean {
+    return this.role === 'initiating' && this.#ownHeader === 'none';
+  }
+
+  #writeClosingTag(): void {
+    if (this.#neverOpened()) return;
+    if (this.#ownHeader !== 'sent') this.#writeHeader({});
+    this.#output.write(STREAM_END);
+  }
+
+  #writeHeader(fields: StreamHeaderFields): void {
+    const header = completeHeader(
+      { ...fields, to: fields.to ?? (this.role === 'initiating' ? (this.#sentTo ?? undefined) : undefined) },
+      { kind: this.connection.kind, role: this.role, peer: this.#header ?? this.#previousHeader },
+    );
+    this.#sentTo = header.to ?? null;
+    this.#ownHeader = 'sent';
+    this.#output.write(writeHeader(header));
+  }
+
+  #textOf(stanza: Stanza | Element | string): string {
+    if (typeof stanza === 'string') return stanza;
+    return stanza instanceof Stanza ? stanza.sourceIn(this.#contentNamespace) : writeElement(stanza);
+  }
+
+  #assertOpen(): void {
+    if (this.#reason?.clean === false) throw this.#reason.error;
+    if (this.#output.failure !== null) throw this.#output.failure;
+    if (this.#phase !== 'open') throw new TransportError('XMPP_INVALID_STATE', `stanza stream ${this.id} is closed`);
+  }
+
+  #startReceivingTimers(): void {
+    this.#awaitHeader();
+    this.#authenticationTimer = setTimeout(
+      () => this.#failWith(new StreamError('connection-timeout', { text: 'not authenticated in time' }), 'peer'),
+      this.#limits.authenticationTimeoutMs,
+    );
+  }
+
+  #awaitHeader(): void {
+    clearTimeout(this.#headerTimer);
+    this.#headerTimer = setTimeout(
+      () => this.#failWith(new StreamError('connection-timeout', { text: 'no stream header in time' }), 'peer'),
+      this.#limits.headerTimeoutMs,
+    );
+  }
+
+  #subscribe<T>(subscriber: Subscriber<T>, onEvent: (event: StreamEvent) => void): () => void {
+    const consumer: Consumer = {
+      onEvent,
+      onEnd: (reason) => (reason.clean ? subscriber.complete() : subscriber.error(reason.error)),
+    };
+    this.#input.attach(consumer);
+    // Not at once: the caller shall have its Subscription in hand before the first event.
+    process.nextTick(() => {
+      if (!subscriber.closed) this.#input.resume();
+    });
+    return () => this.#input.detach(consumer);
+  }
+}
