@@ -1,0 +1,42 @@
+/**
+ * For authors of transports and of servers: the conformance kit that proves a transport ({@link transportConformance}),
+ * a transport that needs no network ({@link MemoryTransport}), and the kit's own tools for tests of one's own.
+ */
+export type { Collector } from './cases/collector.ts';
+export { collect } from './cases/collector.ts';
+export type { ConnectionPair, StreamPair } from './cases/harness.ts';
+export { Scene } from './cases/harness.ts';
+export type { CertificateVector } from './certificate-vector.ts';
+export { certificateVectors } from './certificate-vectors.ts';
+export type {
+  CertificateFault,
+  IssueOptions,
+  PemFiles,
+  TestCaOptions,
+  TestCredential,
+  TestExtendedKeyUsage,
+  TestExtension,
+  TestHash,
+  TestKeyAlgorithm,
+  TestKeyUsage,
+} from './certificates.ts';
+export { createTestCa, otherName, TestCa, toPem, writePemFiles } from './certificates.ts';
+export type { ConformanceCase } from './conformance.ts';
+export { transportConformance } from './conformance.ts';
+export type {
+  ConformanceSetup,
+  PairOptions,
+  RawPeer,
+  TransportCapabilities,
+  TransportPair,
+} from './conformance-setup.ts';
+export { MemoryByteStream } from './memory-byte-stream.ts';
+export type { LinkEnding, LinkHandlers } from './memory-link.ts';
+export { createMemoryLink, MemoryLinkEnd } from './memory-link.ts';
+export type { MemoryAcceptor, MemoryHello } from './memory-network.ts';
+export { MemoryNetwork } from './memory-network.ts';
+export { memoryConformance } from './memory-setup.ts';
+export type { MemoryTransportOptions } from './memory-transport.ts';
+export { MemoryTransport } from './memory-transport.ts';
+export type { MemoryModuleOptions } from './module.ts';
+export { memoryTransportModule } from './module.ts';
