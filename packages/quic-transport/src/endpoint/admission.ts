@@ -1,0 +1,259 @@
+import { ClientHelloPeek } from './client-hello.ts';
+import type { ClientHello } from './client-hello-parser.ts';
+import { CONNECTION_ID_BYTES, type ConnectionIds, type IssuedConnectionId } from './connection-ids.ts';
+import {
+  connectionIdKey,
+  isLongHeader,
+  type LongHeader,
+  MIN_INITIAL_DATAGRAM_BYTES,
+  MIN_INITIAL_DCID_BYTES,
+  parseLongHeader,
+} from './packet-header.ts';
+import { refuseInitial, retryPacket, statelessReset, versionNegotiation } from './stateless-packets.ts';
+import type { Deadlined, TimerQueue } from './timer-queue.ts';
+import type { AddressTokens, ResetTokens } from './tokens.ts';
+import type { UdpSocket } from './udp-socket.ts';
+
+/** Why a client is not let in: the transport error code it is told, and the reason for our log. */
+export interface Refusal {
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** A client whose ClientHello has been read. */
+export interface Applicant {
+  readonly hello: ClientHello;
+  readonly socket: UdpSocket;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** The ID the client addresses its first packets to. */
+  readonly initialConnectionId: Uint8Array;
+  /** Set after a Retry: the ID of the client's very first packet. */
+  readonly originalConnectionId: Uint8Array | null;
+  /** The ID this side is to use: after a Retry the one it named. */
+  readonly source: IssuedConnectionId;
+  /** What has come so far, in order. */
+  readonly datagrams: readonly Buffer[];
+}
+
+/** Who decides about applicants. */
+export interface Gatekeeper {
+  /** Unfinished handshakes now, in all and from one address. */
+  pendingHandshakes(remoteAddress: string | null): number;
+  /** Lets the client in, or says why not. */
+  admit(applicant: Applicant): Refusal | null;
+}
+
+/** What admission is held to. */
+export interface AdmissionLimits {
+  readonly maxPendingHandshakes: number;
+  readonly maxPendingHandshakesPerAddress: number;
+  readonly retry: 'auto' | 'always' | 'never';
+  readonly retryThreshold: number;
+}
+
+/** What came to an endpoint and led to no connection; each number only ever grows. */
+export interface EndpointCounters {
+  /** Not QUIC, truncated, or too small to be answered. */
+  malformed: number;
+  /** Answered with Version Negotiation (RFC 9000 §6). */
+  versionNegotiated: number;
+  /** Addressed to a connection nobody knows. */
+  unknownConnection: number;
+  /** Of those, answered with a stateless reset (RFC 9000 §10.3). */
+  statelessResets: number;
+  /** Answered with Retry (RFC 9000 §8.1.2). */
+  retried: number;
+  /** Refused with a code: SNI, ALPN, token, or too many handshakes. */
+  refused: number;
+  /** Initial packets that hold no ClientHello. */
+  unreadable: number;
+  /** Let in. */
+  admitted: number;
+}
+
+export const createCounters = (): EndpointCounters => ({
+  malformed: 0,
+  versionNegotiated: 0,
+  unknownConnection: 0,
+  statelessResets: 0,
+  retried: 0,
+  refused: 0,
+  unreadable: 0,
+  admitted: 0,
+});
+
+/** A ClientHello in several datagrams has to be whole within this time. */
+const PEEK_TIMEOUT_MS = 3_000;
+/** Unfinished peeks of one endpoint; each holds at most four datagrams. */
+const MAX_PEEKS = 1_000;
+/** CONNECTION_REFUSED, INVALID_TOKEN (RFC 9000 §20.1). */
+const CONNECTION_REFUSED = 0x02;
+const INVALID_TOKEN = 0x0b;
+
+interface Peek extends Deadlined {
+  readonly hello: ClientHelloPeek;
+  readonly datagrams: Buffer[];
+}
+
+/** The door of a server: what to do with a datagram that belongs to no connection. Keeps next to nothing for it. */
+export class Admission {
+  readonly counters: EndpointCounters = createCounters();
+  readonly #gatekeeper: Gatekeeper;
+  readonly #limits: AdmissionLimits;
+  readonly #ids: ConnectionIds<UdpSocket>;
+  readonly #timers: TimerQueue;
+  readonly #addressTokens: AddressTokens;
+  readonly #resetTokens: ResetTokens;
+  readonly #peeks = new Map<string, Peek>();
+
+  constructor(
+    gatekeeper: Gatekeeper,
+    limits: AdmissionLimits,
+    shared: { readonly ids: ConnectionIds<UdpSocket>; readonly timers: TimerQueue },
+    tokens: { readonly address: AddressTokens; readonly reset: ResetTokens },
+  ) {
+    this.#gatekeeper = gatekeeper;
+    this.#limits = limits;
+    this.#ids = shared.ids;
+    this.#timers = shared.timers;
+    this.#addressTokens = tokens.address;
+    this.#resetTokens = tokens.reset;
+  }
+
+  /** Forgets everything that is half done. */
+  close(): void {
+    for (const peek of this.#peeks.values()) this.#timers.remove(peek);
+    this.#peeks.clear();
+  }
+
+  receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
+    const { counters } = this;
+    if (!isLongHeader(datagram)) {
+      this.#onUnknownShortPacket(datagram, remoteAddress, remotePort, socket);
+      return;
+    }
+    const header = parseLongHeader(datagram);
+    if (header === null || datagram.length < MIN_INITIAL_DATAGRAM_BYTES) {
+      counters.malformed += 1;
+    } else if (header.type === 'other-version') {
+      counters.versionNegotiated += 1;
+      socket.send(versionNegotiation(header), remoteAddress, remotePort);
+    } else if (header.type !== 'initial') {
+      counters.unknownConnection += 1;
+    } else if (header.destinationConnectionId.length < MIN_INITIAL_DCID_BYTES) {
+      counters.malformed += 1;
+    } else {
+      this.#onInitial(datagram, header, { remoteAddress, remotePort, socket });
+    }
+  }
+
+  /** RFC 9000 §10.3: tells a peer that its connection is gone, for example over a restart of this process. */
+  #onUnknownShortPacket(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
+    this.counters.unknownConnection += 1;
+    if (datagram.length <= 1 + CONNECTION_ID_BYTES) return;
+    const addressed = datagram.subarray(1, 1 + CONNECTION_ID_BYTES);
+    const reset = statelessReset(this.#resetTokens.of(addressed), datagram.length);
+    if (reset === null) return;
+    this.counters.statelessResets += 1;
+    socket.send(reset, remoteAddress, remotePort);
+  }
+
+  #onInitial(
+    datagram: Buffer,
+    header: LongHeader,
+    from: { readonly remoteAddress: string; readonly remotePort: number; readonly socket: UdpSocket },
+  ): void {
+    const { remoteAddress, remotePort, socket } = from;
+    const key = `${remoteAddress} ${remotePort} ${connectionIdKey(header.destinationConnectionId)}`;
+    const known = this.#peeks.get(key);
+    const binding = {
+      host: remoteAddress,
+      port: remotePort,
+      retrySourceConnectionId: header.destinationConnectionId,
+    };
+    const token = header.token.length === 0 ? 'foreign' : this.#addressTokens.open(header.token, binding, Date.now());
+    if (token === 'invalid') {
+      this.#refuse(header, from, { code: INVALID_TOKEN, reason: 'the token is not valid' });
+      return;
+    }
+    if (known === undefined) {
+      if (this.#isFull(remoteAddress)) {
+        this.#refuse(header, from, { code: CONNECTION_REFUSED, reason: 'too many unfinished handshakes' });
+        return;
+      }
+      if (token === 'foreign' && this.#demandsRetry()) {
+        const { id } = this.#ids.create();
+        const sealed = this.#addressTokens.seal(
+          header.destinationConnectionId,
+          { ...binding, retrySourceConnectionId: id },
+          Date.now(),
+        );
+        this.counters.retried += 1;
+        socket.send(retryPacket(header, id, sealed), remoteAddress, remotePort);
+        return;
+      }
+    }
+    const peek = known ?? this.#startPeek(key, header);
+    peek.datagrams.push(datagram);
+    const hello = peek.hello.feed(datagram);
+    if (hello === 'more') return;
+    this.#timers.remove(peek);
+    this.#peeks.delete(key);
+    if (hello === 'invalid') {
+      this.counters.unreadable += 1;
+      return;
+    }
+    const refusal = this.#gatekeeper.admit({
+      hello,
+      ...from,
+      initialConnectionId: Uint8Array.from(header.destinationConnectionId),
+      originalConnectionId: token === 'foreign' ? null : Uint8Array.from(token.originalDestinationConnectionId),
+      source:
+        token === 'foreign' ? this.#ids.create() : this.#ids.withToken(Uint8Array.from(header.destinationConnectionId)),
+      datagrams: peek.datagrams,
+    });
+    if (refusal === null) this.counters.admitted += 1;
+    else this.#refuse(header, from, refusal);
+  }
+
+  #isFull(remoteAddress: string): boolean {
+    const { maxPendingHandshakes, maxPendingHandshakesPerAddress } = this.#limits;
+    return (
+      this.#peeks.size >= MAX_PEEKS ||
+      this.#gatekeeper.pendingHandshakes(null) >= maxPendingHandshakes ||
+      this.#gatekeeper.pendingHandshakes(remoteAddress) >= maxPendingHandshakesPerAddress
+    );
+  }
+
+  #demandsRetry(): boolean {
+    const { retry, retryThreshold } = this.#limits;
+    if (retry !== 'auto') return retry === 'always';
+    return this.#gatekeeper.pendingHandshakes(null) + this.#peeks.size >= retryThreshold;
+  }
+
+  #refuse(
+    header: LongHeader,
+    { remoteAddress, remotePort, socket }: { remoteAddress: string; remotePort: number; socket: UdpSocket },
+    { code, reason }: Refusal,
+  ): void {
+    this.counters.refused += 1;
+    socket.send(refuseInitial(header, code, reason), remoteAddress, remotePort);
+  }
+
+  #startPeek(key: string, header: LongHeader): Peek {
+    const peek: Peek = {
+      hello: new ClientHelloPeek(header.destinationConnectionId),
+      datagrams: [],
+      deadlineAtMs: performance.now() + PEEK_TIMEOUT_MS,
+      onDeadline: () => {
+        this.#timers.remove(peek);
+        this.#peeks.delete(key);
+        this.counters.unreadable += 1;
+      },
+    };
+    this.#peeks.set(key, peek);
+    this.#timers.update(peek);
+    return peek;
+  }
+}

@@ -1,0 +1,52 @@
+import { CONNECTION_ID_BYTES, type ConnectionIds } from './connection-ids.ts';
+import { destinationConnectionIdKey } from './packet-header.ts';
+import { UdpSocket, type UdpSocketHandler, type UdpSocketOptions } from './udp-socket.ts';
+
+/** What an endpoint does with what is none of its connections'. */
+export interface EndpointFallback {
+  /** The connection ID of the datagram leads nowhere. */
+  onUnrouted(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void;
+  onSocketError(error: NodeJS.ErrnoException, socket: UdpSocket): void;
+}
+
+/** One or more UDP sockets and the connections behind them: leads each datagram to the connection it is addressed to. */
+export class Endpoint implements UdpSocketHandler {
+  readonly #ids: ConnectionIds<UdpSocket>;
+  readonly #fallback: EndpointFallback;
+  readonly #sockets: UdpSocket[] = [];
+  #received = 0;
+
+  constructor(ids: ConnectionIds<UdpSocket>, fallback: EndpointFallback) {
+    this.#ids = ids;
+    this.#fallback = fallback;
+  }
+
+  /** Datagrams that came, whatever became of them. */
+  get received(): number {
+    return this.#received;
+  }
+
+  /** @throws TransportError as {@link UdpSocket.open}. */
+  async open(options: UdpSocketOptions): Promise<UdpSocket> {
+    const socket = await UdpSocket.open(options, this);
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  /** Closes every socket; resolves when their ports are free. */
+  async close(): Promise<void> {
+    await Promise.all(this.#sockets.map((socket) => socket.close()));
+  }
+
+  onDatagram(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
+    this.#received += 1;
+    const key = destinationConnectionIdKey(datagram, CONNECTION_ID_BYTES);
+    const addressee = key === null ? undefined : this.#ids.find(key);
+    if (addressee === undefined) this.#fallback.onUnrouted(datagram, remoteAddress, remotePort, socket);
+    else addressee.receive(datagram, remoteAddress, remotePort, socket);
+  }
+
+  onError(error: NodeJS.ErrnoException, socket: UdpSocket): void {
+    this.#fallback.onSocketError(error, socket);
+  }
+}

@@ -1,0 +1,44 @@
+/** Something with work to do once per turn of the event loop. */
+export interface TurnTaker {
+  /** Takes in what has come: reads streams, runs handlers. */
+  pollInput(nowMs: number): void;
+  /** Lets out what is to go: resumes writers, transmits, sets the deadline. */
+  pollOutput(nowMs: number): void;
+}
+
+/**
+ * One pump for all connections: whatever happens marks a connection, and once per turn of the event loop each marked
+ * one is polled. Batching a whole burst of datagrams this way is what makes the difference in speed: one read, one
+ * acknowledgement and one write for many packets.
+ *
+ * Input and output are two steps, so that what handlers send during the first leaves in the same turn. Between them
+ * `process.nextTick` gives stanza streams the moment in which they hand over the texts they have gathered.
+ */
+export class Turns {
+  #marked = new Set<TurnTaker>();
+  #state: 'idle' | 'scheduled' | 'input' = 'idle';
+
+  /** Whatever `taker` has to do is done in this turn or the next. */
+  mark(taker: TurnTaker): void {
+    this.#marked.add(taker);
+    if (this.#state !== 'idle') return;
+    this.#state = 'scheduled';
+    setImmediate(this.#pollInput);
+  }
+
+  readonly #pollInput = (): void => {
+    this.#state = 'input';
+    const nowMs = performance.now();
+    // Those marked by handlers on the way are visited too: a Set iterates over what is added meanwhile.
+    for (const taker of this.#marked) taker.pollInput(nowMs);
+    process.nextTick(this.#pollOutput);
+  };
+
+  readonly #pollOutput = (): void => {
+    const taken = this.#marked;
+    this.#marked = new Set();
+    this.#state = 'idle';
+    const nowMs = performance.now();
+    for (const taker of taken) taker.pollOutput(nowMs);
+  };
+}

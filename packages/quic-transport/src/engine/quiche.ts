@@ -1,0 +1,340 @@
+import type {
+  Engine,
+  EngineAccept,
+  EngineCloseError,
+  EngineConfig,
+  EngineConfigOptions,
+  EngineConnect,
+  EngineConnection,
+  EnginePath,
+  EnginePathEvent,
+  EngineStats,
+} from './port.ts';
+import { EngineError } from './port.ts';
+import { type NativeCloseError, type NativeConnection, type NativeReceiveInfo, quiche } from './quiche-binding.ts';
+import { QuicheConfig, wholeNumber } from './quiche-config.ts';
+import { type EngineActivity, toEngineError } from './quiche-errors.ts';
+
+/** Longest delay a Node.js timer can hold; the engine's own can be longer (RFC 9000 §10.1 allows 2^62-1). */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A longer reason fits no packet, and then nothing at all would be sent. */
+const MAX_REASON_BYTES = 200;
+
+/** RFC 9000 §17.2. */
+const MAX_CONNECTION_ID_BYTES = 20;
+
+/** RFC 9000 §10.3. */
+const RESET_TOKEN_BYTES = 16;
+
+/** Each attempt on a stream that is not done yet costs an exception, some microseconds: so few per datagram. */
+const COLLECTIONS_PER_DATAGRAM = 8;
+
+const NO_BYTES = new Uint8Array(0);
+
+/** The engine of Cloudflare's quiche, through the native binding of `@matrixai/quic`. */
+export class QuicheEngine implements Engine {
+  readonly name = 'quiche 0.18 (@matrixai/quic 2.0)';
+
+  createConfig(options: EngineConfigOptions): EngineConfig {
+    return attempt('other', () => new QuicheConfig(options));
+  }
+
+  accept(config: EngineConfig, options: EngineAccept): EngineConnection {
+    const { native } = ownConfig(config, 'server');
+    const { path } = options;
+    const id = checkedConnectionId(options.sourceConnectionId);
+    const token = resetTokenNumber(options.resetToken);
+    return attempt('other', () => {
+      // The configuration is copied by accept, which makes this a setting of the one connection.
+      native.setStatelessResetToken(token);
+      const original = options.originalDestinationConnectionId;
+      const connection = quiche.Connection.accept(id, original, path.local, path.remote, native);
+      return new QuicheConnection(connection, path, id.length);
+    });
+  }
+
+  connect(config: EngineConfig, options: EngineConnect): EngineConnection {
+    const { native } = ownConfig(config, 'client');
+    const { path } = options;
+    const id = checkedConnectionId(options.sourceConnectionId);
+    if (!/^[\w.-]{1,255}$/.test(options.serverName)) {
+      throw new EngineError('misuse', 'a server name consists of letters, digits, hyphens, underscores and dots');
+    }
+    return attempt('other', () => {
+      const connection = quiche.Connection.connect(options.serverName, id, path.local, path.remote, native);
+      return new QuicheConnection(connection, path, id.length);
+    });
+  }
+}
+
+class QuicheConnection implements EngineConnection {
+  readonly lastTransmitPath: EnginePath;
+  readonly #native: NativeConnection;
+  readonly #receiveInfo: NativeReceiveInfo;
+  readonly #connectionIdBytes: number;
+  /** Streams the peer has reset, which the engine forgets only when read once more after our side is done. */
+  readonly #resetByPeer = new Set<number>();
+
+  constructor(native: NativeConnection, path: EnginePath, connectionIdBytes: number) {
+    this.#native = native;
+    this.lastTransmitPath = path;
+    this.#receiveInfo = { from: path.remote, to: path.local };
+    this.#connectionIdBytes = connectionIdBytes;
+  }
+
+  receive(datagram: Uint8Array, path: EnginePath): void {
+    // Never a second path: quiche 0.18 can be brought into an endless loop by one (CVE-2025-7054).
+    if (datagram.length === 0 || (path !== this.lastTransmitPath && !isSamePath(path, this.lastTransmitPath))) return;
+    try {
+      this.#native.recv(datagram, this.#receiveInfo);
+    } catch (thrown) {
+      throw toEngineError(thrown, 'receive');
+    }
+    if (this.#resetByPeer.size > 0) this.#collectReset();
+  }
+
+  transmit(into: Uint8Array): number {
+    try {
+      return this.#native.send(into)?.[0] ?? 0;
+    } catch (thrown) {
+      throw toEngineError(thrown, 'other');
+    }
+  }
+
+  get hasReadable(): boolean {
+    return this.#native.isReadable();
+  }
+
+  readableStreams(): Iterable<number> {
+    return this.#native.readable();
+  }
+
+  isReadable(streamId: number): boolean {
+    return isStreamId(streamId) && this.#native.streamReadable(streamId);
+  }
+
+  read(streamId: number, into: Uint8Array): readonly [bytes: number, fin: boolean] | null {
+    checkStreamId(streamId);
+    try {
+      return this.#native.streamRecv(streamId, into);
+    } catch (thrown) {
+      const error = toEngineError(thrown, 'stream');
+      if (error.failure === 'stream-reset') this.#resetByPeer.add(streamId);
+      throw error;
+    }
+  }
+
+  write(streamId: number, bytes: Uint8Array, fin: boolean): number {
+    checkStreamId(streamId);
+    try {
+      const taken = this.#native.streamSend(streamId, bytes, fin);
+      if (taken !== null) return taken === 0 && fin && bytes.length === 0 ? 1 : taken;
+      // Either nothing fits now, or the stream is gone: only then does this throw.
+      this.#native.streamCapacity(streamId);
+      return 0;
+    } catch (thrown) {
+      throw toEngineError(thrown, 'stream');
+    }
+  }
+
+  capacity(streamId: number): number {
+    checkStreamId(streamId);
+    try {
+      return this.#native.streamCapacity(streamId);
+    } catch (thrown) {
+      throw toEngineError(thrown, 'stream');
+    }
+  }
+
+  writableStreams(): Iterable<number> {
+    return this.#native.writable();
+  }
+
+  stopReading(streamId: number, code: number): void {
+    this.#shutdown(streamId, quiche.Shutdown.Read, code);
+  }
+
+  resetWriting(streamId: number, code: number): void {
+    this.#shutdown(streamId, quiche.Shutdown.Write, code);
+  }
+
+  get peerStreamsLeft(): number {
+    return this.#native.peerStreamsLeftBidi();
+  }
+
+  get deadlineMs(): number | null {
+    const milliseconds = this.#native.timeout();
+    return milliseconds === null ? null : Math.min(milliseconds, LONGEST_TIMER_MS);
+  }
+
+  onDeadline(): void {
+    this.#native.onTimeout();
+  }
+
+  ping(): void {
+    attempt('other', () => this.#native.sendAckEliciting());
+  }
+
+  close(application: boolean, code: number, reason: string): void {
+    const buffer = new Uint8Array(MAX_REASON_BYTES);
+    // Stops before a character that would not fit whole.
+    const { written } = new TextEncoder().encodeInto(reason, buffer);
+    const sent = wholeNumber(code, 0, Number.MAX_SAFE_INTEGER);
+    attempt('other', () => this.#native.close(application, sent, buffer.subarray(0, written)));
+  }
+
+  get established(): boolean {
+    return this.#native.isEstablished();
+  }
+
+  get draining(): boolean {
+    return this.#native.isDraining();
+  }
+
+  get closed(): boolean {
+    return this.#native.isClosed();
+  }
+
+  get timedOut(): boolean {
+    return this.#native.isTimedOut();
+  }
+
+  get localError(): EngineCloseError | null {
+    return closeError(this.#native.localError());
+  }
+
+  get peerError(): EngineCloseError | null {
+    return closeError(this.#native.peerError());
+  }
+
+  peerCertificates(): readonly Uint8Array[] {
+    return this.established ? (this.#native.peerCertChain() ?? []) : [];
+  }
+
+  get alpn(): string {
+    return Buffer.from(this.#native.applicationProto()).toString();
+  }
+
+  get serverName(): string | null {
+    return this.#native.serverName();
+  }
+
+  get resumed(): boolean {
+    return this.#native.isResumed();
+  }
+
+  get connectionIdsWanted(): number {
+    return this.established ? Math.max(0, this.#native.sourceCidsLeft()) : 0;
+  }
+
+  issueConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): void {
+    if (connectionId.length !== this.#connectionIdBytes) {
+      throw new EngineError('misuse', `connection IDs of this connection have ${this.#connectionIdBytes} bytes`);
+    }
+    if (this.connectionIdsWanted === 0) throw new EngineError('misuse', 'the peer takes no further connection ID now');
+    const token = resetTokenNumber(resetToken);
+    // false: never retires an older ID to make room, which peers of this engine do not survive many times.
+    attempt('other', () => this.#native.newSourceCid(connectionId, token, false));
+  }
+
+  nextRetiredConnectionId(): Uint8Array | null {
+    return this.#native.retiredScidNext();
+  }
+
+  nextPathEvent(): EnginePathEvent | null {
+    const event = this.#native.pathEventNext();
+    return event === null ? null : { type: PATH_EVENTS[event.type] ?? 'failed' };
+  }
+
+  stats(): EngineStats {
+    const { recv, sent, lost } = this.#native.stats();
+    const active = this.#native.pathStats().find((path) => path.active);
+    return { packetsReceived: recv, packetsSent: sent, packetsLost: lost, rttMs: active?.rtt ?? 0 };
+  }
+
+  #shutdown(streamId: number, direction: number, code: number): void {
+    checkStreamId(streamId);
+    try {
+      this.#native.streamShutdown(streamId, direction, wholeNumber(code, 0, Number.MAX_SAFE_INTEGER));
+    } catch (thrown) {
+      const error = toEngineError(thrown, 'stream');
+      if (error.failure !== 'stream-unknown') throw error;
+    }
+  }
+
+  #collectReset(): void {
+    let attempts = COLLECTIONS_PER_DATAGRAM;
+    for (const streamId of this.#resetByPeer) {
+      if (attempts-- === 0) return;
+      this.#resetByPeer.delete(streamId);
+      if (this.#stillKnown(streamId)) this.#resetByPeer.add(streamId);
+    }
+  }
+
+  /** Reads a reset stream again, which is what makes the engine forget it, provided that our own side is done. */
+  #stillKnown(streamId: number): boolean {
+    try {
+      this.#native.streamRecv(streamId, NO_BYTES);
+    } catch {
+      // The reset once more; or the stream is gone.
+    }
+    return this.#native.streamReadable(streamId);
+  }
+}
+
+const PATH_EVENTS: Readonly<Record<string, EnginePathEvent['type']>> = {
+  New: 'new',
+  Validated: 'validated',
+  FailedValidation: 'failed',
+  Closed: 'closed',
+  ReusedSourceConnectionId: 'connection-id-reused',
+  PeerMigrated: 'peer-migrated',
+};
+
+function attempt<T>(activity: EngineActivity, call: () => T): T {
+  try {
+    return call();
+  } catch (thrown) {
+    throw toEngineError(thrown, activity);
+  }
+}
+
+function ownConfig(config: EngineConfig, role: 'client' | 'server'): QuicheConfig {
+  if (config instanceof QuicheConfig && config.role === role) return config;
+  throw new EngineError('misuse', `the configuration is not one of this engine for a ${role}`);
+}
+
+function isStreamId(streamId: number): boolean {
+  return Number.isSafeInteger(streamId) && streamId >= 0;
+}
+
+/** The binding would take NaN for stream 0. */
+function checkStreamId(streamId: number): void {
+  if (!isStreamId(streamId)) throw new EngineError('misuse', `${streamId} is no stream ID`);
+}
+
+function checkedConnectionId(id: Uint8Array): Uint8Array {
+  if (id.length >= 1 && id.length <= MAX_CONNECTION_ID_BYTES) return id;
+  throw new EngineError('misuse', `a connection ID has 1 to ${MAX_CONNECTION_ID_BYTES} bytes`);
+}
+
+function resetTokenNumber(token: Uint8Array): bigint {
+  if (token.length !== RESET_TOKEN_BYTES) {
+    throw new EngineError('misuse', `a stateless reset token has ${RESET_TOKEN_BYTES} bytes`);
+  }
+  return BigInt(`0x${Buffer.from(token).toString('hex')}`);
+}
+
+function isSamePath(a: EnginePath, b: EnginePath): boolean {
+  return (
+    a.remote.port === b.remote.port &&
+    a.remote.host === b.remote.host &&
+    a.local.port === b.local.port &&
+    a.local.host === b.local.host
+  );
+}
+
+function closeError(error: NativeCloseError | null): EngineCloseError | null {
+  return error === null ? null : { application: error.isApp, code: error.errorCode, reason: error.reason };
+}

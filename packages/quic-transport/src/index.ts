@@ -1,0 +1,26 @@
+/** XMPP over QUIC (XEP-0467): listen and connect, each bidirectional QUIC stream a stanza stream. */
+export type { EndpointCounters } from './endpoint/admission.ts';
+export type {
+  Engine,
+  EngineAccept,
+  EngineAddress,
+  EngineCloseError,
+  EngineConfig,
+  EngineConfigOptions,
+  EngineConnect,
+  EngineConnection,
+  EngineCredential,
+  EngineFailure,
+  EnginePath,
+  EnginePathEvent,
+  EngineStats,
+} from './engine/port.ts';
+export { EngineError } from './engine/port.ts';
+export { QuicheEngine } from './engine/quiche.ts';
+export { quicTransportModule } from './module.ts';
+export type { QuicModuleOptions, QuicOptions } from './options.ts';
+export { DEFAULT_QUIC_OPTIONS } from './options.ts';
+export type { QuicListener, QuicListenerCounters } from './quic-listener.ts';
+export type { QuicDependencies } from './quic-parts.ts';
+export { DEFAULT_QUIC_PORT, QuicTransport } from './quic-transport.ts';
+export { QUIC_ENGINE } from './tokens.ts';

@@ -1,0 +1,222 @@
+import { Duplex } from 'node:stream';
+import { endWithError, stopWriting, TransportError } from '@stanzaport/core';
+import { type EngineConnection, EngineError } from './engine/port.ts';
+import { APPLICATION_CODE } from './errors.ts';
+import type { ReadSlab } from './read-slab.ts';
+
+/** What a byte stream needs of its connection. */
+export interface ByteStreamHost {
+  readonly engine: EngineConnection;
+  readonly slab: ReadSlab;
+  /** Something was written or is wanted: poll the connection in this turn or the next. */
+  mark(): void;
+  /** The stream waits until the engine takes more: call `onWritable` at the next chance. */
+  awaitWritable(stream: QuicByteStream): void;
+  /** Bytes of the peer were handed to the reader. */
+  delivered(bytes: number): void;
+  /** Both directions are over, as far as this side is concerned. */
+  onFinished(stream: QuicByteStream): void;
+}
+
+type Callback = (error?: Error | null) => void;
+
+/** The half we write: what is left to do for it. */
+type Writing =
+  | { readonly state: 'idle' }
+  | { readonly state: 'blocked'; readonly rest: Uint8Array; readonly fin: boolean; readonly done: Callback }
+  /** FIN is given to the engine, the direction was reset, or the peer does not want it: what is written goes nowhere. */
+  | { readonly state: 'over' };
+
+const IDLE: Writing = { state: 'idle' };
+const OVER: Writing = { state: 'over' };
+const NO_BYTES = new Uint8Array(0);
+
+/** One bidirectional QUIC stream (RFC 9000 §2) as the bytes of a stanza stream. */
+export class QuicByteStream extends Duplex {
+  readonly streamId: number;
+  readonly #host: ByteStreamHost;
+  /** The reader wants more; nothing is taken from the engine before it does, so that flow control stops the peer. */
+  #wanted = false;
+  #readOver = false;
+  #writing: Writing = IDLE;
+  #finished = false;
+
+  constructor(streamId: number, host: ByteStreamHost) {
+    // One chunk is enough to hold ahead of a reader that has paused: the window of the stream holds the rest.
+    super({ readableHighWaterMark: 1, writableHighWaterMark: host.slab.bytes });
+    this.streamId = streamId;
+    this.#host = host;
+  }
+
+  /** The connection has data, FIN or a reset for this stream. */
+  onReadable(): void {
+    const { engine, slab } = this.#host;
+    while (this.#wanted && !this.#readOver) {
+      let result: readonly [bytes: number, fin: boolean] | null;
+      try {
+        result = engine.read(this.streamId, slab.space());
+      } catch (thrown) {
+        this.#onReadFailed(thrown);
+        return;
+      }
+      if (result === null) return;
+      const [bytes, fin] = result;
+      if (bytes > 0) {
+        this.#host.delivered(bytes);
+        this.#wanted = this.push(slab.take(bytes));
+      }
+      if (fin) {
+        this.#readOver = true;
+        this.push(null);
+        this.#finishIfOver();
+      }
+    }
+  }
+
+  get wantsToRead(): boolean {
+    return this.#wanted && !this.#readOver;
+  }
+
+  /** The engine may take more now. @returns whether the stream still waits. */
+  onWritable(): boolean {
+    const writing = this.#writing;
+    if (writing.state !== 'blocked') return false;
+    this.#writing = IDLE;
+    this.#offer(writing.rest, writing.fin, writing.done);
+    return this.#isBlocked();
+  }
+
+  /** The connection has ended: what was received is delivered, then `error`. */
+  onConnectionEnded(error: TransportError): void {
+    // The engine still holds what came before the end; it is read now, as nobody will poll any more.
+    this.#drainEngine();
+    this.#readOver = true;
+    this.#endWriting();
+    this.#finished = true;
+    endWithError(this, error);
+  }
+
+  override _read(): void {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#host.mark();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: Callback): void {
+    this.#offer(chunk, false, done);
+    this.#host.mark();
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: Callback): void {
+    this.#offer(Buffer.concat(chunks.map(({ chunk }) => chunk)), false, done);
+    this.#host.mark();
+  }
+
+  override _final(done: Callback): void {
+    this.#offer(NO_BYTES, true, done);
+    this.#host.mark();
+  }
+
+  override _destroy(error: Error | null, done: Callback): void {
+    const { engine } = this.#host;
+    if (!this.#readOver) {
+      this.#readOver = true;
+      engine.stopReading(this.streamId, APPLICATION_CODE.error);
+    }
+    if (this.#writing.state !== 'over') {
+      engine.resetWriting(this.streamId, APPLICATION_CODE.error);
+      this.#endWriting();
+    }
+    this.#finishIfOver();
+    this.#host.mark();
+    done(error);
+  }
+
+  #isBlocked(): boolean {
+    return this.#writing.state === 'blocked';
+  }
+
+  #offer(bytes: Uint8Array, fin: boolean, done: Callback): void {
+    if (this.#writing.state === 'over') {
+      done();
+      return;
+    }
+    let taken: number;
+    try {
+      taken = this.#host.engine.write(this.streamId, bytes, fin);
+    } catch (thrown) {
+      this.#onWriteFailed(thrown);
+      done();
+      return;
+    }
+    const complete = fin && bytes.length === 0 ? taken === 1 : taken === bytes.length;
+    if (!complete) {
+      this.#writing = { state: 'blocked', rest: bytes.subarray(taken), fin, done };
+      this.#host.awaitWritable(this);
+      return;
+    }
+    if (fin) {
+      this.#writing = OVER;
+      this.#finishIfOver();
+    }
+    done();
+  }
+
+  #onReadFailed(thrown: unknown): void {
+    this.#readOver = true;
+    const code = thrown instanceof EngineError ? thrown.code : null;
+    const error = new TransportError('XMPP_PEER_RESET', 'the peer reset the stream', {
+      cause: thrown,
+      ...(code === null ? {} : { quicCode: code }),
+    });
+    // The stanza stream is over; a FIN of ours would say that it had ended in order.
+    if (this.#writing.state !== 'over') {
+      this.#host.engine.resetWriting(this.streamId, APPLICATION_CODE.error);
+      this.#endWriting();
+    }
+    endWithError(this, error);
+    this.#finishIfOver();
+  }
+
+  #onWriteFailed(thrown: unknown): void {
+    this.#writing = OVER;
+    const stopped = thrown instanceof EngineError && thrown.failure === 'stream-stopped';
+    const code = stopped ? thrown.code : null;
+    const error = new TransportError('XMPP_PEER_RESET', 'the peer wants no more of this stream', {
+      cause: thrown,
+      ...(code === null ? {} : { quicCode: code }),
+    });
+    stopWriting(this, error);
+    this.#finishIfOver();
+  }
+
+  #endWriting(): void {
+    const writing = this.#writing;
+    this.#writing = OVER;
+    if (writing.state === 'blocked') writing.done();
+  }
+
+  #drainEngine(): void {
+    const { engine, slab } = this.#host;
+    try {
+      while (!this.#readOver) {
+        const result = engine.read(this.streamId, slab.space());
+        if (result === null) return;
+        const [bytes, fin] = result;
+        if (bytes > 0) this.push(slab.take(bytes));
+        if (fin) {
+          this.#readOver = true;
+          this.push(null);
+        }
+      }
+    } catch {
+      // Reset or unknown: there is nothing more to be had.
+    }
+  }
+
+  #finishIfOver(): void {
+    if (this.#finished || !this.#readOver || this.#writing.state !== 'over') return;
+    this.#finished = true;
+    this.#host.onFinished(this);
+  }
+}

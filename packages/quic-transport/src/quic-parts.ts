@@ -1,0 +1,121 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { ConnectionKind, Limits, Logger } from '@stanzaport/core';
+import { ALPN_OF, type CertificatePolicy, type Credential, type CredentialStore } from '@stanzaport/tls-shared';
+import type { DriverShared } from './endpoint/connection-driver.ts';
+import type { ConnectionIds } from './endpoint/connection-ids.ts';
+import { SendBuffer } from './endpoint/send-buffer.ts';
+import { TimerQueue } from './endpoint/timer-queue.ts';
+import { AddressTokens, ResetTokens } from './endpoint/tokens.ts';
+import { Turns } from './endpoint/turns.ts';
+import type { UdpSocket } from './endpoint/udp-socket.ts';
+import type { Engine, EngineConfig } from './engine/port.ts';
+import type { QuicOptions } from './options.ts';
+import { ReadSlab } from './read-slab.ts';
+import { Watchdog } from './watchdog.ts';
+
+/** What a QUIC transport is given. */
+export interface QuicDependencies {
+  readonly engine: Engine;
+  readonly credentials: CredentialStore;
+  readonly policy: CertificatePolicy;
+  readonly limits: Limits;
+  readonly logger: Logger;
+}
+
+/** Our own advertised `active_connection_id_limit` (RFC 9000 §18.2): IDs of the peer that we keep in stock. */
+const ACTIVE_CONNECTION_ID_LIMIT = 8;
+
+let connections = 0;
+
+/** Everything the listeners and connections of one QUIC transport share. */
+export class QuicParts implements QuicDependencies {
+  readonly engine: Engine;
+  readonly credentials: CredentialStore;
+  readonly policy: CertificatePolicy;
+  readonly limits: Limits;
+  readonly logger: Logger;
+  readonly options: QuicOptions;
+  readonly turns: Turns = new Turns();
+  readonly timers: TimerQueue = new TimerQueue();
+  readonly slab: ReadSlab = new ReadSlab();
+  readonly resetTokens: ResetTokens;
+  readonly addressTokens: AddressTokens;
+  readonly #sendBuffer: SendBuffer;
+  #watchdog: Watchdog | null = null;
+  #users = 0;
+
+  constructor(dependencies: QuicDependencies, options: QuicOptions) {
+    this.engine = dependencies.engine;
+    this.credentials = dependencies.credentials;
+    this.policy = dependencies.policy;
+    this.limits = dependencies.limits;
+    this.logger = dependencies.logger;
+    this.options = options;
+    this.#sendBuffer = new SendBuffer(options.maxDatagramBytes);
+    const staticKey = options.staticKey ?? randomBytes(32);
+    this.resetTokens = new ResetTokens(deriveKey(staticKey, 'stateless reset'));
+    this.addressTokens = new AddressTokens(deriveKey(staticKey, 'address token'));
+  }
+
+  /** An id for logs, unique in this process. */
+  readonly nextConnectionId = (): string => {
+    connections += 1;
+    return `quic-${connections}`;
+  };
+
+  sharedWith(ids: ConnectionIds<UdpSocket>): DriverShared {
+    return {
+      turns: this.turns,
+      timers: this.timers,
+      ids,
+      sendBuffer: this.#sendBuffer,
+      watchdog: this.#watchdog ?? Watchdog.acquire(0),
+    };
+  }
+
+  createConfig({
+    role,
+    kind,
+    credential,
+  }: {
+    readonly role: 'client' | 'server';
+    readonly kind: ConnectionKind;
+    readonly credential: Credential | null;
+  }): EngineConfig {
+    const { options } = this;
+    const peerStreams = kind === 'c2s' ? options.maxC2sStreams : options.maxS2sStreams;
+    const peerMayOpenStreams = role === 'server' || (kind === 's2s' && options.reverseStreams);
+    return this.engine.createConfig({
+      role,
+      alpn: [ALPN_OF[kind]],
+      credential,
+      requestPeerCertificate: role === 'client' || kind === 's2s',
+      idleTimeoutMs: options.idleTimeoutMs,
+      maxDatagramBytes: options.maxDatagramBytes,
+      streamWindowBytes: options.streamWindowBytes,
+      maxStreamWindowBytes: options.streamWindowBytes,
+      // XEP-0467 §2 (9): streams are opened by the initiating entity of the connection, unless both agreed otherwise.
+      maxPeerStreams: peerMayOpenStreams ? peerStreams : 0,
+      activeConnectionIdLimit: ACTIVE_CONNECTION_ID_LIMIT,
+    });
+  }
+
+  /** Somebody begins to use the engine; the watchdog runs while there is anybody. */
+  acquire(): void {
+    this.#users += 1;
+    this.#watchdog ??= Watchdog.acquire(this.options.watchdogMs);
+  }
+
+  /** The counterpart of {@link acquire}. */
+  async release(): Promise<void> {
+    this.#users -= 1;
+    if (this.#users > 0) return;
+    const watchdog = this.#watchdog;
+    this.#watchdog = null;
+    await watchdog?.release();
+  }
+}
+
+function deriveKey(key: Uint8Array, purpose: string): Uint8Array {
+  return createHmac('sha256', key).update(`stanzaport ${purpose}`).digest();
+}

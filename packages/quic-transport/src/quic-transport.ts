@@ -1,0 +1,102 @@
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import {
+  type Cancellable,
+  type Connection,
+  type ConnectionKind,
+  type ConnectTarget,
+  isIpLiteral,
+  type ListenOptions,
+  normalizeDomain,
+  type Transport,
+  TransportError,
+} from '@stanzaport/core';
+import type { Credential } from '@stanzaport/tls-shared';
+import type { EngineConfig } from './engine/port.ts';
+import { type QuicOptions, resolveQuicOptions } from './options.ts';
+import { connectTo } from './quic-client.ts';
+import { QuicListener } from './quic-listener.ts';
+import { type QuicDependencies, QuicParts } from './quic-parts.ts';
+
+/** The port to try when nothing else says which (XEP-0467 §2 (1)). */
+export const DEFAULT_QUIC_PORT = 443;
+
+/** XMPP over QUIC (XEP-0467). */
+export class QuicTransport implements Transport {
+  readonly name = 'quic';
+  readonly #parts: QuicParts;
+  /** Configurations of connections that present no certificate. */
+  readonly #anonymousConfigs = new Map<ConnectionKind, EngineConfig>();
+  readonly #credentialConfigs = new WeakMap<Credential, EngineConfig>();
+
+  /** @throws TransportError `XMPP_BAD_OPTION`. */
+  constructor(dependencies: QuicDependencies, options: Partial<QuicOptions> = {}) {
+    this.#parts = new QuicParts(dependencies, resolveQuicOptions(options));
+  }
+
+  /**
+   * Binds UDP sockets: one, or for a wildcard host one for each address of this machine.
+   * @throws TransportError of category `config`, naming the address and port, or the credential's file.
+   */
+  listen(options: ListenOptions): Promise<QuicListener> {
+    return QuicListener.open(this.#parts, options);
+  }
+
+  /** Tries the addresses of `target.host` one after the other; the error is that of the last one. */
+  async connect(target: ConnectTarget, { signal }: Cancellable = {}): Promise<Connection> {
+    const domain = normalizeDomain(target.domain);
+    // RFC 6066 §3: no server name can be sent for an IP address, and XEP-0467 §2 (4) requires one.
+    if (domain === null || isIpLiteral(target.domain)) {
+      throw new TransportError(
+        'XMPP_BAD_OPTION',
+        `connect: '${target.domain}' is no domain name, so SNI is impossible`,
+      );
+    }
+    const port = target.port ?? DEFAULT_QUIC_PORT;
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new TransportError('XMPP_BAD_OPTION', `connect: ${port} is no port`);
+    }
+    const config = this.#configFor(target);
+    const addresses = await resolve(target.host ?? domain);
+    let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
+    for (const address of addresses) {
+      if (signal?.aborted) throw new TransportError('XMPP_ABORTED', `connecting to ${domain} was aborted`);
+      try {
+        return await connectTo(this.#parts, { kind: target.kind, domain, address, port, config, signal });
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  #configFor({ kind, localDomain }: ConnectTarget): EngineConfig {
+    if (localDomain === undefined) {
+      const known = this.#anonymousConfigs.get(kind);
+      if (known !== undefined) return known;
+      const config = this.#parts.createConfig({ role: 'client', kind, credential: null });
+      this.#anonymousConfigs.set(kind, config);
+      return config;
+    }
+    const name = normalizeDomain(localDomain);
+    const credential = name === null ? null : this.#parts.credentials.select(name);
+    if (credential === null) {
+      throw new TransportError('XMPP_BAD_OPTION', `connect: there is no credential for '${localDomain}'`);
+    }
+    const known = this.#credentialConfigs.get(credential);
+    if (known !== undefined) return known;
+    const config = this.#parts.createConfig({ role: 'client', kind, credential });
+    this.#credentialConfigs.set(credential, config);
+    return config;
+  }
+}
+
+async function resolve(host: string): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  try {
+    const addresses = await lookup(host, { all: true, verbatim: true });
+    return addresses.map(({ address }) => address);
+  } catch (cause) {
+    throw new TransportError('XMPP_NAME_NOT_RESOLVED', `${host} could not be resolved`, { cause });
+  }
+}

@@ -1,0 +1,404 @@
+import { randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
+import { StreamError } from '@stanzaport/core';
+import { firstValueFrom, take, toArray } from 'rxjs';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { QuicListener } from '../src/index.ts';
+import {
+  collect,
+  connectPair,
+  createQuicTransport,
+  DOMAIN,
+  HEADER,
+  headerOf,
+  openStreamPair,
+  type QuicSetup,
+  targetOf,
+} from './tools/quic-pair.ts';
+import { RawQuicClient } from './tools/raw-quic-client.ts';
+
+const listeners: QuicListener[] = [];
+
+afterEach(async () => {
+  await Promise.all(listeners.splice(0).map((listener) => listener.close({ drainMs: 0 })));
+});
+
+async function listen(setup: QuicSetup = {}): Promise<QuicListener> {
+  const transport = await createQuicTransport(setup);
+  const listener = await transport.listen({ host: '127.0.0.1', port: 0 });
+  listeners.push(listener);
+  return listener;
+}
+
+/** The first Initial of a client of ours, as it leaves. */
+async function firstInitial(): Promise<Buffer> {
+  const sink = dgram.createSocket('udp4');
+  sink.bind(0, '127.0.0.1');
+  await once(sink, 'listening');
+  const received = once(sink, 'message') as Promise<[Buffer]>;
+  const client = await RawQuicClient.start({ port: sink.address().port });
+  const [datagram] = await received;
+  await client.stop();
+  sink.close();
+  return datagram;
+}
+
+/** Sends datagrams from one socket and gathers the answers until `enough`. */
+async function exchange(port: number, datagrams: readonly Uint8Array[], answers: number): Promise<Buffer[]> {
+  const socket = dgram.createSocket('udp4');
+  const received: Buffer[] = [];
+  const done = new Promise<void>((resolve) => {
+    socket.on('message', (datagram) => {
+      received.push(datagram);
+      if (received.length >= answers) resolve();
+    });
+  });
+  for (const datagram of datagrams) {
+    await new Promise((resolve) => socket.send(datagram, port, '127.0.0.1', resolve));
+  }
+  if (answers > 0) await done;
+  socket.close();
+  return received;
+}
+
+describe('Initial packets', () => {
+  test('[QT-01] a datagram below 1200 bytes is not answered and leaves no state', async () => {
+    const listener = await listen();
+    const initial = await firstInitial();
+    // Cut where the padding behind the packet is, so that the packet itself stays good.
+    await exchange(listener.address.port, [initial.subarray(0, 1_199)], 0);
+    await expect.poll(() => listener.counters.malformed).toBe(1);
+    expect(listener.routeCount).toBe(0);
+  });
+
+  test('[QT-01] a peer that never answers gets at most three times what it sent', async () => {
+    // Long enough for the engine's third repetition, which would pass the bound.
+    const limits = { handshakeTimeoutMs: 5_500 };
+    const listener = await listen({ limits });
+    const initial = await firstInitial();
+    const socket = dgram.createSocket('udp4');
+    let bytes = 0;
+    socket.on('message', (datagram) => {
+      bytes += datagram.length;
+    });
+    socket.send(initial, listener.address.port, '127.0.0.1');
+    await expect.poll(() => listener.counters.failedHandshakes, { timeout: 10_000 }).toBe(1);
+    socket.close();
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThanOrEqual(3 * initial.length);
+  });
+
+  test('[QT-03] an unknown version is answered with Version Negotiation, in a full datagram only', async () => {
+    const listener = await listen();
+    const unknown = Buffer.concat([
+      Buffer.from([0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8]),
+      randomBytes(8),
+      Buffer.from([4]),
+      randomBytes(4),
+      randomBytes(1_200),
+    ]);
+    const small = unknown.subarray(0, 1_100);
+    const [answer] = await exchange(listener.address.port, [small, unknown], 1);
+    expect(answer?.readUInt32BE(1)).toBe(0);
+    expect(answer?.subarray(-4)).toEqual(Buffer.from([0, 0, 0, 1]));
+    expect(answer?.subarray(6, 10)).toEqual(unknown.subarray(15, 19));
+    expect(listener.counters).toMatchObject({ versionNegotiated: 1, malformed: 1 });
+  });
+
+  test('[QT-07] a packet of an unknown connection is answered with a shorter stateless reset', async () => {
+    const listener = await listen();
+    const packet = Buffer.concat([Buffer.from([0x43]), randomBytes(60)]);
+    const [reset] = await exchange(listener.address.port, [packet], 1);
+    expect(reset?.length).toBeLessThan(packet.length);
+    expect((reset?.[0] ?? 0) & 0xc0).toBe(0x40);
+  });
+
+  test('[QT-02] Retry is demanded by option; a client of ours follows it', async () => {
+    const listener = await listen({ options: { retry: 'always' } });
+    const client = await createQuicTransport({ domains: [] });
+    await using connection = await client.connect(targetOf(listener.address));
+    expect(connection.security.sni).toBe(DOMAIN);
+    expect(listener.counters).toMatchObject({ retried: 1, admitted: 1 });
+  });
+
+  test('[QT-02] a forged Retry token is refused with INVALID_TOKEN', async () => {
+    const listener = await listen({ options: { retry: 'always' } });
+    const initial = await firstInitial();
+    const [retry] = await exchange(listener.address.port, [initial], 1);
+    expect(((retry?.[0] ?? 0) >> 4) & 3).toBe(3);
+    const client = await RawQuicClient.start({ port: listener.address.port });
+    // The socket of the exchange above is gone, so its token is one of another address.
+    await client.until(() => client.engine.established || client.engine.draining);
+    expect(client.engine.established).toBe(true);
+    await client.stop();
+  });
+
+  test('[QT-03] a silent server is a timeout, a closed port a refusal, each typed', async () => {
+    const silent = dgram.createSocket('udp4');
+    silent.bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address();
+    const client = await createQuicTransport({ domains: [], limits: { handshakeTimeoutMs: 100 } });
+    const target = { kind: 'c2s', domain: DOMAIN, host: '127.0.0.1', port } as const;
+    await expect(client.connect(target)).rejects.toMatchObject({ category: 'timeout', code: 'XMPP_HANDSHAKE_TIMEOUT' });
+    await new Promise<void>((resolve) => silent.close(() => resolve()));
+    await expect(client.connect(target)).rejects.toMatchObject({ category: 'refused' });
+  });
+
+  test('[TC-14] connecting can be aborted while nobody answers', async () => {
+    const silent = dgram.createSocket('udp4');
+    silent.bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const heard = once(silent, 'message');
+    const client = await createQuicTransport({ domains: [] });
+    const controller = new AbortController();
+    const target = { kind: 'c2s', domain: DOMAIN, host: '127.0.0.1', port: silent.address().port } as const;
+    const connecting = client.connect(target, { signal: controller.signal });
+    await heard;
+    controller.abort();
+    await expect(connecting).rejects.toMatchObject({ category: 'aborted' });
+    silent.close();
+  });
+});
+
+describe('idle connections', () => {
+  test('[QT-08] a peer that vanishes: its streams end with timeout, once, and everything of it is freed', async () => {
+    const listener = await listen({ options: { idleTimeoutMs: 300 } });
+    const accepted = firstValueFrom(listener.connections$);
+    const client = await RawQuicClient.connect({ port: listener.address.port });
+    client.write(0, `${HEADER}<a xmlns='urn:x'/>`);
+    const connection = await accepted;
+    const stream = await firstValueFrom(connection.streams$);
+    const { stanzas, ended } = collect(stream);
+    await expect.poll(() => stanzas.length).toBe(1);
+    client.vanish();
+    expect(await ended).toBe('XMPP_IDLE_TIMEOUT');
+    expect(await connection.closed).toMatchObject({ clean: false, error: { category: 'timeout' } });
+    await expect.poll(() => listener.routeCount).toBe(0);
+    expect(listener.connectionCount).toBe(0);
+    await client.stop();
+  });
+
+  test('[QT-09] with a stream the initiating entity keeps the connection alive; without it does not', async () => {
+    const options = { idleTimeoutMs: 400, keepAliveMs: 50 };
+    await using pair = await connectPair({ options }, { options });
+    const { initiating, receiving } = await openStreamPair(pair);
+    const { ended } = collect(receiving);
+    let over = false;
+    pair.server.closed.then(() => {
+      over = true;
+    });
+    // Three idle timeouts, told by the clock of another connection that has nothing to keep it alive.
+    for (let count = 0; count < 3; count++) {
+      await using idle = await connectPair({ options, limits: { headerTimeoutMs: 10_000 } }, { options });
+      expect(await idle.client.closed).toMatchObject({ error: { category: 'timeout' } });
+    }
+    expect(over).toBe(false);
+    const closing = initiating.close();
+    expect(await ended).toBe('clean');
+    await closing;
+    expect(await pair.client.closed).toMatchObject({ error: { category: 'timeout' } });
+  });
+});
+
+describe('streams', () => {
+  test('[QT-10] a reader that stops holds up its own stream alone, and loses nothing', async () => {
+    const options = { streamWindowBytes: 65_536 };
+    await using pair = await connectPair({ options }, { options });
+    const slow = await openStreamPair(pair);
+    const fast = await openStreamPair(pair);
+    const stanza = `<message><body>${'x'.repeat(10_000)}</body></message>`;
+    let accepted = 0;
+    while (slow.initiating.send(stanza)) {
+      accepted += 1;
+      await new Promise(setImmediate);
+    }
+    accepted += 1;
+    const other = collect(fast.receiving);
+    for (let count = 0; count < 1_000; count++) {
+      if (!fast.initiating.send(stanza)) await fast.initiating.drained();
+    }
+    await expect.poll(() => other.stanzas.length, { timeout: 10_000 }).toBe(1_000);
+    // Window, send queue, and the chunk that waits in front of the reader.
+    expect(accepted * stanza.length).toBeLessThan(65_536 + 262_144 + 2 * 65_536);
+    const late = collect(slow.receiving);
+    await expect.poll(() => late.stanzas.length, { timeout: 10_000 }).toBe(accepted);
+  });
+
+  test('[QT-11] with a limit of 4, a thousand streams one after the other succeed', async () => {
+    const options = { maxC2sStreams: 4 };
+    await using pair = await connectPair({ options });
+    pair.server.streams$.subscribe((stream) => {
+      stream.events$.subscribe((event) => {
+        if (event.type === 'header') stream.sendHeader();
+      });
+    });
+    for (let count = 0; count < 1_000; count++) {
+      const stream = await pair.client.openStream();
+      stream.sendHeader({ to: DOMAIN });
+      await headerOf(stream);
+      const { ended } = collect(stream);
+      await stream.close();
+      expect(await ended).toBe('clean');
+    }
+  });
+
+  test('[QT-11] [TC-14] a fifth at once waits until one ends, or its signal aborts', async () => {
+    const options = { maxC2sStreams: 4 };
+    await using pair = await connectPair({ options });
+    const open = [];
+    for (let count = 0; count < 4; count++) open.push(await openStreamPair(pair));
+    const controller = new AbortController();
+    const given = pair.client.openStream({ signal: controller.signal });
+    controller.abort();
+    await expect(given).rejects.toMatchObject({ category: 'aborted' });
+    const waiting = pair.client.openStream();
+    const [first] = open;
+    const ended = collect(first?.receiving as never).ended;
+    await first?.initiating.close();
+    expect(await ended).toBe('clean');
+    expect((await waiting).id).toBe('16');
+  });
+
+  test('[QT-12] FIN without a closing tag is not clean; what came before is delivered', async () => {
+    const listener = await listen();
+    const accepted = firstValueFrom(listener.connections$);
+    const client = await RawQuicClient.connect({ port: listener.address.port });
+    client.write(0, `${HEADER}<a xmlns='urn:x'/><b xmlns='ur`, true);
+    const stream = await firstValueFrom((await accepted).streams$);
+    const { stanzas, ended } = collect(stream);
+    expect(await ended).toBe('XMPP_PEER_CLOSED');
+    expect(stanzas).toEqual(["<a xmlns='urn:x'/>"]);
+    await client.until(() => client.hasEnded(0));
+    expect(client.text(0)).toMatch(/<\/stream:stream>$/);
+    await client.stop();
+  });
+
+  test('[QT-13] RESET_STREAM ends the stream with peer-reset and its code; the others live', async () => {
+    const listener = await listen();
+    const accepted = firstValueFrom(listener.connections$);
+    const client = await RawQuicClient.connect({ port: listener.address.port });
+    client.write(0, `${HEADER}<a xmlns='urn:x'/>`);
+    client.write(4, HEADER);
+    const streams = await firstValueFrom((await accepted).streams$.pipe(take(2), toArray()));
+    const reset = collect(streams[0] as never);
+    const other = collect(streams[1] as never);
+    await expect.poll(() => reset.stanzas.length).toBe(1);
+    client.engine.resetWriting(0, 0x1234);
+    client.flush();
+    expect(await reset.ended).toBe('XMPP_PEER_RESET');
+    expect(await streams[0]?.closed).toMatchObject({ error: { category: 'peer-reset', quicCode: 0x1234 } });
+    client.write(4, "<b xmlns='urn:x'/>");
+    await expect.poll(() => other.stanzas).toEqual(["<b xmlns='urn:x'/>"]);
+    await client.stop();
+  });
+
+  test('[QT-13] STOP_SENDING ends the writing alone: a stanza that comes afterwards is delivered', async () => {
+    const listener = await listen();
+    const accepted = firstValueFrom(listener.connections$);
+    const client = await RawQuicClient.connect({ port: listener.address.port });
+    client.write(0, HEADER);
+    const stream = await firstValueFrom((await accepted).streams$);
+    await headerOf(stream);
+    stream.sendHeader();
+    stream.markAuthenticated();
+    const { stanzas } = collect(stream);
+    await client.until(() => client.text(0) !== '');
+    client.engine.stopReading(0, 7);
+    client.write(0, "<message id='1'/>");
+    await expect.poll(() => stanzas.length).toBe(1);
+    expect(() => {
+      for (;;) if (!stream.send('<presence/>')) throw new Error('the queue is full');
+    }).toThrow();
+    await expect
+      .poll(() => {
+        try {
+          return stream.send('<presence/>');
+        } catch (error) {
+          return error;
+        }
+      })
+      .toMatchObject({ category: 'peer-reset', quicCode: 7 });
+    client.write(0, "<message id='2'/>");
+    await expect.poll(() => stanzas.length).toBe(2);
+    await client.stop();
+  });
+
+  test('[QT-14] [TC-06] a local abort whose error cannot be read resets with code 0x01', async () => {
+    const listener = await listen({ limits: { closeTimeoutMs: 50 } });
+    const accepted = firstValueFrom(listener.connections$);
+    const client = await RawQuicClient.connect({ port: listener.address.port, config: { streamWindowBytes: 1_024 } });
+    client.write(0, HEADER);
+    const stream = await firstValueFrom((await accepted).streams$);
+    await headerOf(stream);
+    stream.sendHeader();
+    client.onDatagram = () => undefined;
+    stream.send(`<message>${'x'.repeat(100_000)}</message>`);
+    stream.abort(new StreamError('conflict'));
+    await stream.close();
+    client.onDatagram = null;
+    client.flush();
+    await client.until(() => client.hasEnded(0));
+    expect(client.resetCode(0)).toBe(0x01);
+    await client.stop();
+  });
+
+  test('[QT-15] close() right after a large write loses nothing', async () => {
+    await using pair = await connectPair({}, { limits: { maxSendQueueBytes: 16_777_216 } });
+    const { initiating, receiving } = await openStreamPair(pair);
+    const { stanzas, ended } = collect(receiving);
+    const stanza = `<message><body>${'x'.repeat(100_000)}</body></message>`;
+    for (let count = 0; count < 50; count++) initiating.send(stanza);
+    await pair.client.close();
+    expect(await ended).toBe('clean');
+    expect(stanzas).toHaveLength(50);
+    expect(await pair.client.closed).toMatchObject({ clean: true, by: 'local' });
+    expect(await pair.server.closed).toMatchObject({ clean: true, by: 'peer' });
+  });
+});
+
+describe('listening', () => {
+  test('[TC-01] a port in use, an address of another host: typed errors naming them', async () => {
+    const { address } = await listen();
+    const transport = await createQuicTransport();
+    const inUse = transport.listen({ host: '127.0.0.1', port: address.port });
+    await expect(inUse).rejects.toMatchObject({ category: 'config', code: 'XMPP_ADDRESS_IN_USE' });
+    await expect(inUse).rejects.toThrow(`127.0.0.1:${address.port}`);
+    const elsewhere = transport.listen({ host: '198.51.100.1', port: 0 });
+    await expect(elsewhere).rejects.toMatchObject({ code: 'XMPP_ADDRESS_UNAVAILABLE' });
+  });
+
+  test('[TC-01] a wildcard listener is reached at every address of the machine, over IPv4 and IPv6', async () => {
+    const transport = await createQuicTransport();
+    const listener = await transport.listen({ host: '::', port: 0 });
+    listeners.push(listener);
+    expect(listener.address).toMatchObject({ family: 'IPv6', address: '::' });
+    const client = await createQuicTransport({ domains: [] });
+    for (const host of ['127.0.0.1', '::1']) {
+      await using connection = await client.connect({
+        kind: 'c2s',
+        domain: DOMAIN,
+        host,
+        port: listener.address.port,
+      });
+      const path = await firstValueFrom(connection.path$);
+      expect(path.remote).toEqual({
+        family: host === '::1' ? 'IPv6' : 'IPv4',
+        address: host,
+        port: listener.address.port,
+      });
+    }
+  });
+
+  test('[TC-12] connections beyond maxConnections are refused, the others live', async () => {
+    const listener = await listen({ options: { maxConnections: 1 } });
+    const client = await createQuicTransport({ domains: [] });
+    await using first = await client.connect(targetOf(listener.address));
+    await expect(client.connect(targetOf(listener.address))).rejects.toMatchObject({
+      category: 'refused',
+      quicCode: 0x02,
+    });
+    expect(first.kind).toBe('c2s');
+  });
+});

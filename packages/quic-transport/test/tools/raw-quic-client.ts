@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
+import { Duplex } from 'node:stream';
+import { VIRTUAL_PATH } from '../../src/endpoint/connection-driver.ts';
+import { type EngineConfigOptions, type EngineConnection, EngineError } from '../../src/engine/port.ts';
+import { QuicheEngine } from '../../src/engine/quiche.ts';
+
+/** What a raw client does differently from a well-behaved one. */
+export interface RawClientOptions {
+  readonly port: number;
+  readonly host?: string;
+  readonly serverName?: string;
+  readonly config?: Partial<EngineConfigOptions>;
+}
+
+const CONFIG: EngineConfigOptions = {
+  role: 'client',
+  alpn: ['xmpp-client'],
+  credential: null,
+  requestPeerCertificate: true,
+  idleTimeoutMs: 30_000,
+  maxDatagramBytes: 1_350,
+  streamWindowBytes: 262_144,
+  maxStreamWindowBytes: 262_144,
+  maxPeerStreams: 0,
+  activeConnectionIdLimit: 8,
+};
+
+/**
+ * A QUIC client below the contract, for peers that misbehave: it verifies nothing, closes when it is told to, and
+ * writes whatever bytes it is given to whatever stream.
+ */
+export class RawQuicClient {
+  readonly engine: EngineConnection;
+  readonly socket: dgram.Socket;
+  /** Set to take datagrams away from the engine: a peer that has vanished, or a test that wants to see them. */
+  onDatagram: ((datagram: Buffer) => void) | null = null;
+  readonly #port: number;
+  readonly #host: string;
+  readonly #received = new Map<number, Buffer[]>();
+  readonly #ended = new Set<number>();
+  readonly #resets = new Map<number, number>();
+  readonly #watchers = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
+  #scheduled = false;
+  #stopped = false;
+  #silent = false;
+
+  private constructor(options: RawClientOptions, socket: dgram.Socket) {
+    this.#port = options.port;
+    this.#host = options.host ?? '127.0.0.1';
+    this.socket = socket;
+    const engine = new QuicheEngine();
+    this.engine = engine.connect(engine.createConfig({ ...CONFIG, ...options.config }), {
+      serverName: options.serverName ?? 'capulet.example',
+      sourceConnectionId: randomBytes(16),
+      path: VIRTUAL_PATH,
+    });
+    socket.on('message', (datagram) => {
+      if (this.onDatagram !== null) {
+        this.onDatagram(datagram);
+        return;
+      }
+      try {
+        this.engine.receive(datagram, VIRTUAL_PATH);
+      } catch {
+        // The engine closes by itself; its errors are read from it.
+      }
+      this.flush();
+    });
+    socket.on('error', () => undefined);
+  }
+
+  /** A client whose first flight has left; await {@link established} or {@link ended} next. */
+  static async start(options: RawClientOptions): Promise<RawQuicClient> {
+    const ipv6 = (options.host ?? '').includes(':');
+    const socket = dgram.createSocket(ipv6 ? 'udp6' : 'udp4');
+    await new Promise<void>((resolve) => socket.bind(0, ipv6 ? '::1' : '127.0.0.1', resolve));
+    socket.setRecvBufferSize(4 * 1024 * 1024);
+    const client = new RawQuicClient(options, socket);
+    client.flush();
+    return client;
+  }
+
+  /** As {@link start}, and the handshake is complete. */
+  static async connect(options: RawClientOptions): Promise<RawQuicClient> {
+    const client = await RawQuicClient.start(options);
+    await client.until(() => client.engine.established || client.engine.draining || client.engine.closed);
+    if (!client.engine.established || client.engine.draining) {
+      throw new Error(`not connected: ${JSON.stringify(client.engine.peerError)}`);
+    }
+    return client;
+  }
+
+  /** Sends what the engine has, and sets its timer. */
+  flush(): void {
+    if (this.#stopped) return;
+    this.#read();
+    if (!this.#silent) {
+      for (const datagram of this.datagrams()) this.socket.send(datagram, this.#port, this.#host);
+    }
+    clearTimeout(this.#timer);
+    const { deadlineMs } = this.engine;
+    if (deadlineMs !== null) {
+      this.#timer = setTimeout(() => {
+        this.engine.onDeadline();
+        this.flush();
+      }, deadlineMs);
+    }
+    for (const watcher of this.#watchers) watcher();
+  }
+
+  /** What the engine would send now. */
+  datagrams(): Buffer[] {
+    const datagrams: Buffer[] = [];
+    const buffer = Buffer.alloc(2_048);
+    for (let bytes = this.engine.transmit(buffer); bytes > 0; bytes = this.engine.transmit(buffer)) {
+      datagrams.push(Buffer.from(buffer.subarray(0, bytes)));
+    }
+    return datagrams;
+  }
+
+  /** Sends these very bytes. */
+  send(datagram: Uint8Array): void {
+    this.socket.send(datagram, this.#port, this.#host);
+  }
+
+  /** From now on nothing leaves and nothing is heard: the peer has vanished. */
+  vanish(): void {
+    this.#silent = true;
+    this.onDatagram = () => undefined;
+  }
+
+  /** Resolves when `condition` holds; it is looked at after everything that happens. */
+  until(condition: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const look = (): void => {
+        if (!condition()) return;
+        this.#watchers.delete(look);
+        resolve();
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  write(streamId: number, text: string, fin = false): void {
+    this.engine.write(streamId, Buffer.from(text), fin);
+    this.flush();
+  }
+
+  /** All that has come on a stream. */
+  text(streamId: number): string {
+    return Buffer.concat(this.#received.get(streamId) ?? []).toString();
+  }
+
+  hasEnded(streamId: number): boolean {
+    return this.#ended.has(streamId);
+  }
+
+  /** Application code of the RESET_STREAM that came. */
+  resetCode(streamId: number): number | undefined {
+    return this.#resets.get(streamId);
+  }
+
+  /** One bidirectional stream as a Duplex. */
+  duplex(streamId: number): Duplex {
+    let seen = 0;
+    let waiting: { bytes: Uint8Array; done: () => void } | null = null;
+    const pump = (): void => {
+      const chunks = this.#received.get(streamId) ?? [];
+      while (seen < chunks.length) duplex.push(chunks[seen++]);
+      if (this.hasEnded(streamId) && !duplex.readableEnded) duplex.push(null);
+      if (waiting === null) return;
+      const { bytes, done } = waiting;
+      const taken = this.engine.write(streamId, bytes, false);
+      if (taken > 0) this.#flushSoon();
+      waiting = taken === bytes.length ? null : { bytes: bytes.subarray(taken), done };
+      if (waiting === null) done();
+    };
+    const duplex = new Duplex({
+      read: () => undefined,
+      write: (bytes: Uint8Array, _encoding, done) => {
+        waiting = { bytes, done };
+        pump();
+      },
+      final: (done) => {
+        this.engine.write(streamId, new Uint8Array(0), true);
+        this.#flushSoon();
+        done();
+      },
+      destroy: (error, done) => {
+        this.#watchers.delete(pump);
+        if (!this.#stopped) {
+          this.engine.resetWriting(streamId, 1);
+          this.engine.stopReading(streamId, 1);
+          this.#flushSoon();
+        }
+        done(error);
+      },
+    });
+    this.#watchers.add(pump);
+    return duplex;
+  }
+
+  /** Leaves without a word. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await new Promise<void>((resolve) => this.socket.close(() => resolve()));
+  }
+
+  #flushSoon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.flush();
+    });
+  }
+
+  #read(): void {
+    if (!this.engine.hasReadable) return;
+    for (const streamId of [...this.engine.readableStreams()]) {
+      const buffer = Buffer.alloc(65_536);
+      try {
+        for (let read = this.engine.read(streamId, buffer); read !== null; read = this.engine.read(streamId, buffer)) {
+          const chunks = this.#received.get(streamId) ?? [];
+          chunks.push(Buffer.from(buffer.subarray(0, read[0])));
+          this.#received.set(streamId, chunks);
+          if (read[1]) {
+            this.#ended.add(streamId);
+            break;
+          }
+        }
+      } catch (thrown) {
+        this.#ended.add(streamId);
+        if (thrown instanceof EngineError && thrown.code !== null) this.#resets.set(streamId, thrown.code);
+      }
+    }
+  }
+}
