@@ -75,7 +75,8 @@ export interface StanzaStream extends AsyncIterable<Stanza>, AsyncDisposable {
    */
   sendHeader(fields?: StreamHeaderFields): void;
   /**
-   * Sends one first-level element. A string must be exactly one complete, well-formed element. A {@link Stanza} of
+   * Sends one first-level element. A string is sent as it is: it has to be exactly one complete, well-formed element,
+   * with everything from others escaped (`escapeText`, `escapeAttribute`). A {@link Stanza} of
    * the content namespace of its own stream is sent in the content namespace of this one (RFC 6120 §4.8.3).
    * @returns false above the high-water mark: wait for {@link drained} before sending more.
    * @throws TransportError the reason when the stream cannot send any more; `XMPP_LIMIT_EXCEEDED` when the element

@@ -50,8 +50,9 @@ export interface Transport {
 /** How long a listener lets its streams finish. */
 export interface DrainOptions {
   /**
-   * Time for the closing handshakes of all streams, in milliseconds; after it the remaining streams get
-   * `system-shutdown` and everything is released. @defaultValue the close timeout of the limits
+   * Time for the closing handshakes of all streams, in milliseconds; after it whatever remains ends with an error of
+   * category `shutdown` and everything is released. 0 leaves out the closing handshakes: every stream gets the stream
+   * error `system-shutdown` at once (RFC 6120 §4.9.3.20). @defaultValue the close timeout of the limits
    */
   readonly drainMs?: number;
 }

@@ -331,7 +331,8 @@ class XmlStream implements StanzaStream {
 
   #onBytesFailed(error: TransportError): void {
     this.#output.fail(error);
-    const reason = this.#settle({ clean: false, by: 'peer', error });
+    const ours = error.category === 'aborted' || error.category === 'shutdown';
+    const reason = this.#settle({ clean: false, by: ours ? 'local' : 'peer', error });
     this.#input.finish(reason);
   }
 

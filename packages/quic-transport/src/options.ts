@@ -18,6 +18,12 @@ export interface QuicOptions {
   readonly maxS2sStreams: number;
   /** s2s: let the receiving entity open streams too. Otherwise only the initiating entity of a connection does. */
   readonly reverseStreams: boolean;
+  /**
+   * s2s: `required` asks servers that connect for their certificate, and refuses in the handshake those that present
+   * none; what it proves is judged later, for each stream. `none` never asks. (There is no `requested`: the engine
+   * cannot ask without insisting.)
+   */
+  readonly s2sClientCertificate: 'required' | 'none';
   /** How much a peer may send on one stream ahead of its reader, in bytes (RFC 9000 §4.1). */
   readonly streamWindowBytes: number;
   /**
@@ -50,6 +56,7 @@ export const DEFAULT_QUIC_OPTIONS: QuicOptions = Object.freeze({
   maxC2sStreams: 16,
   maxS2sStreams: 100,
   reverseStreams: false,
+  s2sClientCertificate: 'required',
   streamWindowBytes: 262_144,
   maxDatagramBytes: 1_350,
   maxConnections: 20_000,
@@ -100,6 +107,9 @@ export function resolveQuicOptions(given: Partial<QuicOptions> = {}): QuicOption
   }
   if (!['auto', 'always', 'never'].includes(options.retry)) {
     throw badOption('retry', `'${options.retry}' is none of auto, always, never`);
+  }
+  if (!['required', 'none'].includes(options.s2sClientCertificate)) {
+    throw badOption('s2sClientCertificate', `'${options.s2sClientCertificate}' is none of required, none`);
   }
   if (options.staticKey !== null && options.staticKey.length !== STATIC_KEY_BYTES) {
     throw badOption('staticKey', `has ${options.staticKey.length} bytes instead of ${STATIC_KEY_BYTES}`);

@@ -8,8 +8,10 @@ import type { ReadSlab } from './read-slab.ts';
 export interface ByteStreamHost {
   readonly engine: EngineConnection;
   readonly slab: ReadSlab;
-  /** Something was written or is wanted: poll the connection in this turn or the next. */
+  /** Something was written: poll the connection in this turn or the next. */
   mark(): void;
+  /** A reader wants what may have come already: poll the connection for input. */
+  markForInput(): void;
   /** The stream waits until the engine takes more: call `onWritable` at the next chance. */
   awaitWritable(stream: QuicByteStream): void;
   /** Bytes of the peer were handed to the reader. */
@@ -99,7 +101,7 @@ export class QuicByteStream extends Duplex {
   override _read(): void {
     if (this.#wanted) return;
     this.#wanted = true;
-    this.#host.mark();
+    this.#host.markForInput();
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: Callback): void {

@@ -4,6 +4,7 @@ import {
   type Connection,
   type ConnectionKind,
   createStanzaStream,
+  GuardedObservable,
   Inbox,
   type Limits,
   type Logger,
@@ -104,10 +105,10 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#giveBack = options.onReleased ?? (() => Promise.resolve());
     this.#nextStreamId = options.role === 'initiating' ? 0 : 1;
     this.#path = new BehaviorSubject(this.#currentPath());
-    this.path$ = this.#path.asObservable();
-    this.#inbox = new Inbox((thrown) =>
-      this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the connection failed'),
-    );
+    const onHandlerError = (thrown: unknown): void =>
+      this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the connection failed');
+    this.path$ = new GuardedObservable(onHandlerError, (subscriber) => this.#path.subscribe(subscriber));
+    this.#inbox = new Inbox(onHandlerError);
     this.streams$ = this.#inbox.observable;
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;
@@ -175,6 +176,10 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
 
   mark(): void {
     this.#driver.mark();
+  }
+
+  markForInput(): void {
+    this.#driver.markForInput();
   }
 
   awaitWritable(stream: QuicByteStream): void {

@@ -88,6 +88,7 @@ export class QuicListener implements Listener, Gatekeeper {
     if (parts.credentials.domains.length === 0) {
       throw new TransportError('XMPP_BAD_OPTION', 'listen: QUIC needs at least one credential');
     }
+    QuicListener.#checkCredentials(parts, kinds);
     const ids = new ConnectionIds<UdpSocket>(parts.resetTokens);
     parts.acquire();
     // A datagram cannot come before the listener exists: sockets are read on a later turn of the event loop.
@@ -109,6 +110,14 @@ export class QuicListener implements Listener, Gatekeeper {
       : address;
     late.listener = new QuicListener(parts, [...kinds], ids, { endpoint, address: bound });
     return late.listener;
+  }
+
+  /** A credential the engine does not take has to be known before a client asks for it. */
+  static #checkCredentials(parts: QuicParts, kinds: readonly ConnectionKind[]): void {
+    for (const domain of parts.credentials.domains) {
+      const credential = parts.credentials.select(domain.replace('*', 'any'));
+      for (const kind of kinds) parts.createConfig({ role: 'server', kind, credential });
+    }
   }
 
   get counters(): QuicListenerCounters {
@@ -153,6 +162,10 @@ export class QuicListener implements Listener, Gatekeeper {
       return alert(TLS_ALERT.no_application_protocol, 'ALPN has to be xmpp-client or xmpp-server (XEP-0467)');
     this.#startHandshake(applicant, serverName, kind, this.#configOf(credential, kind));
     return null;
+  }
+
+  onFault(thrown: unknown): void {
+    this.#parts.logger.error({ err: toTransportError(thrown, 'accept') }, 'a client could not be let in');
   }
 
   close(options: DrainOptions = {}): Promise<void> {

@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { ConnectionKind, Limits, Logger } from '@stanzaport/core';
+import { type ConnectionKind, type Limits, type Logger, TransportError, toTransportError } from '@stanzaport/core';
 import { ALPN_OF, type CertificatePolicy, type Credential, type CredentialStore } from '@stanzaport/tls-shared';
 import type { DriverShared } from './endpoint/connection-driver.ts';
 import type { ConnectionIds } from './endpoint/connection-ids.ts';
@@ -8,7 +8,7 @@ import { TimerQueue } from './endpoint/timer-queue.ts';
 import { AddressTokens, ResetTokens } from './endpoint/tokens.ts';
 import { Turns } from './endpoint/turns.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
-import type { Engine, EngineConfig } from './engine/port.ts';
+import type { Engine, EngineConfig, EngineConfigOptions } from './engine/port.ts';
 import type { QuicOptions } from './options.ts';
 import { ReadSlab } from './read-slab.ts';
 import { Watchdog } from './watchdog.ts';
@@ -73,6 +73,7 @@ export class QuicParts implements QuicDependencies {
     };
   }
 
+  /** @throws TransportError `XMPP_BAD_CREDENTIAL` when the engine does not take the credential. */
   createConfig({
     role,
     kind,
@@ -85,11 +86,11 @@ export class QuicParts implements QuicDependencies {
     const { options } = this;
     const peerStreams = kind === 'c2s' ? options.maxC2sStreams : options.maxS2sStreams;
     const peerMayOpenStreams = role === 'server' || (kind === 's2s' && options.reverseStreams);
-    return this.engine.createConfig({
+    const settings: EngineConfigOptions = {
       role,
       alpn: [ALPN_OF[kind]],
       credential,
-      requestPeerCertificate: role === 'client' || kind === 's2s',
+      requestPeerCertificate: role === 'client' || (kind === 's2s' && options.s2sClientCertificate === 'required'),
       idleTimeoutMs: options.idleTimeoutMs,
       maxDatagramBytes: options.maxDatagramBytes,
       streamWindowBytes: options.streamWindowBytes,
@@ -97,7 +98,14 @@ export class QuicParts implements QuicDependencies {
       // XEP-0467 §2 (9): streams are opened by the initiating entity of the connection, unless both agreed otherwise.
       maxPeerStreams: peerMayOpenStreams ? peerStreams : 0,
       activeConnectionIdLimit: ACTIVE_CONNECTION_ID_LIMIT,
-    });
+    };
+    try {
+      return this.engine.createConfig(settings);
+    } catch (cause) {
+      const domains = credential?.domains.join(', ') ?? 'no domain';
+      const message = `the credential for ${domains} cannot be used for QUIC: ${toTransportError(cause, 'engine').message}`;
+      throw new TransportError('XMPP_BAD_CREDENTIAL', message, { cause });
+    }
   }
 
   /** Somebody begins to use the engine; the watchdog runs while there is anybody. */

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { createTestCa, type IssueOptions, type TestKeyAlgorithm, writePemFiles } from './certificates.ts';
+import { createTestCa, type IssueOptions, writePemFiles } from './certificates.ts';
+import type { TestKeyAlgorithm } from './test-keys.ts';
 
 const ALGORITHMS: readonly TestKeyAlgorithm[] = [
   'p-256',

@@ -1,8 +1,15 @@
-import { createHash, createPublicKey, generateKeyPair, type KeyObject, randomBytes, sign } from 'node:crypto';
+import {
+  constants,
+  createHash,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import {
   bitString,
   boolean,
@@ -18,22 +25,7 @@ import {
   time,
   utf8String,
 } from './der-writer.ts';
-
-/** Kinds of key the test CA can make; the last five are ones a policy should refuse. */
-export type TestKeyAlgorithm =
-  | 'p-256'
-  | 'p-384'
-  | 'p-521'
-  | 'ed25519'
-  | 'rsa-2048'
-  | 'rsa-3072'
-  | 'rsa-1024'
-  | 'dsa-1024'
-  | 'p-224'
-  | 'secp256k1'
-  | 'ed448';
-
-export type TestHash = 'sha256' | 'sha384' | 'sha512' | 'sha1' | 'md5';
+import { createPrivateKey, signatureAlgorithm, type TestHash, type TestKeyAlgorithm } from './test-keys.ts';
 
 /** Bits of RFC 5280 §4.2.1.3, in their order. */
 const KEY_USAGES = [
@@ -92,6 +84,8 @@ export interface IssueOptions {
   readonly keyOf?: TestCredential;
   /** Hash of the signature; without effect under an Edwards key. @defaultValue `'sha256'` */
   readonly hash?: TestHash;
+  /** Under an RSA key: RSASSA-PKCS1-v1_5 or RSASSA-PSS. @defaultValue `'pkcs1'` */
+  readonly rsaPadding?: 'pkcs1' | 'pss';
   /** Who signs. @defaultValue the CA's intermediate; `'self'` makes it self-signed */
   readonly signer?: TestCredential | 'self';
   readonly extensions?: readonly TestExtension[];
@@ -237,7 +231,7 @@ async function issueCertificate(options: SignedIssueOptions): Promise<TestCreden
   const signer = options.signer === 'self' ? null : options.signer;
   const subject = nameOf(options.commonName ?? firstNameOf(options));
   const signingKey = signer?.privateKey ?? privateKey;
-  const algorithm = signatureAlgorithm(signingKey, options.hash ?? 'sha256');
+  const algorithm = signatureAlgorithm(signingKey, options.hash ?? 'sha256', options.rsaPadding ?? 'pkcs1');
   const tbsCertificate = sequence(
     context(0, integer(2)),
     integer(serialNumber()),
@@ -248,7 +242,7 @@ async function issueCertificate(options: SignedIssueOptions): Promise<TestCreden
     spki,
     context(3, sequence(...extensionsOf(options, keyId, signer?.keyId ?? keyId))),
   );
-  const signature = sign(algorithm.digest, tbsCertificate, signingKey);
+  const signature = sign(algorithm.digest, tbsCertificate, { key: signingKey, ...algorithm.padding });
   const der = sequence(tbsCertificate, algorithm.identifier, bitString(signature));
   const above = signer === null || signer.selfSigned || options.includeIntermediate === false ? [] : signer.chainDer;
   const chainDer = [der, ...above];
@@ -263,59 +257,6 @@ async function issueCertificate(options: SignedIssueOptions): Promise<TestCreden
     keyId,
     selfSigned: signer === null,
   };
-}
-
-const generate = promisify(generateKeyPair);
-
-async function createPrivateKey(algorithm: TestKeyAlgorithm): Promise<KeyObject> {
-  switch (algorithm) {
-    case 'p-256':
-    case 'p-384':
-    case 'p-521':
-      return (await generate('ec', { namedCurve: algorithm.toUpperCase() })).privateKey;
-    case 'p-224':
-      return (await generate('ec', { namedCurve: 'secp224r1' })).privateKey;
-    case 'secp256k1':
-      return (await generate('ec', { namedCurve: algorithm })).privateKey;
-    case 'ed25519':
-      return (await generate('ed25519')).privateKey;
-    case 'ed448':
-      return (await generate('ed448')).privateKey;
-    case 'dsa-1024':
-      return (await generate('dsa', { modulusLength: 1024, divisorLength: 160 })).privateKey;
-    case 'rsa-1024':
-    case 'rsa-2048':
-    case 'rsa-3072':
-      return (await generate('rsa', { modulusLength: Number(algorithm.slice(4)) })).privateKey;
-  }
-}
-
-const RSA_SIGNATURES: Record<TestHash, string> = {
-  md5: '1.2.840.113549.1.1.4',
-  sha1: '1.2.840.113549.1.1.5',
-  sha256: '1.2.840.113549.1.1.11',
-  sha384: '1.2.840.113549.1.1.12',
-  sha512: '1.2.840.113549.1.1.13',
-};
-const ECDSA_SIGNATURES: Partial<Record<TestHash, string>> = {
-  sha1: '1.2.840.10045.4.1',
-  sha256: '1.2.840.10045.4.3.2',
-  sha384: '1.2.840.10045.4.3.3',
-  sha512: '1.2.840.10045.4.3.4',
-};
-const EDWARDS_SIGNATURES: Readonly<Record<string, string>> = { ed25519: '1.3.101.112', ed448: '1.3.101.113' };
-const DSA_WITH_SHA256 = '2.16.840.1.101.3.4.3.2';
-const NULL = Uint8Array.of(5, 0);
-
-function signatureAlgorithm(key: KeyObject, hash: TestHash): { identifier: Uint8Array; digest: string | null } {
-  const type = key.asymmetricKeyType ?? '';
-  const edwards = EDWARDS_SIGNATURES[type];
-  if (edwards !== undefined) return { identifier: sequence(objectIdentifier(edwards)), digest: null };
-  if (type === 'rsa') return { identifier: sequence(objectIdentifier(RSA_SIGNATURES[hash]), NULL), digest: hash };
-  if (type === 'dsa') return { identifier: sequence(objectIdentifier(DSA_WITH_SHA256)), digest: 'sha256' };
-  const ecdsa = ECDSA_SIGNATURES[hash];
-  if (ecdsa === undefined) throw new RangeError(`There is no ECDSA signature with ${hash}`);
-  return { identifier: sequence(objectIdentifier(ecdsa)), digest: hash };
 }
 
 function extensionsOf(options: IssueOptions, keyId: Uint8Array, signerKeyId: Uint8Array): readonly Uint8Array[] {

@@ -16,8 +16,6 @@ export type {
   TestCredential,
   TestExtendedKeyUsage,
   TestExtension,
-  TestHash,
-  TestKeyAlgorithm,
   TestKeyUsage,
 } from './certificates.ts';
 export { createTestCa, otherName, TestCa, toPem, writePemFiles } from './certificates.ts';
@@ -40,3 +38,4 @@ export type { MemoryTransportOptions } from './memory-transport.ts';
 export { MemoryTransport } from './memory-transport.ts';
 export type { MemoryModuleOptions } from './module.ts';
 export { memoryTransportModule } from './module.ts';
+export type { TestHash, TestKeyAlgorithm } from './test-keys.ts';

@@ -20,7 +20,6 @@ export const PATH_LIMITS = {
 export const EXTENDED_KEY_USAGE = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
-  any: '2.5.29.37.0',
 } as const;
 
 /** Why a path is refused. */
@@ -156,8 +155,9 @@ function checkWhole(path: readonly Certificate[], purposes: readonly string[]): 
   return checkPathLengths(path) ?? checkNameConstraints(path);
 }
 
+/** anyExtendedKeyUsage does not count: RFC 5280 §4.2.1.12 lets us ask for the purpose itself, and others do too. */
 function allowsPurpose({ extendedKeyUsage }: Certificate, purpose: string): boolean {
-  return extendedKeyUsage === null || extendedKeyUsage.has(purpose) || extendedKeyUsage.has(EXTENDED_KEY_USAGE.any);
+  return extendedKeyUsage === null || extendedKeyUsage.has(purpose);
 }
 
 /** RFC 5280 §4.2.1.9: counts the intermediates below a CA that are not self-issued. */

@@ -1,15 +1,128 @@
-import { certificateVectors, createTestCa, type TestCa } from '@stanzaport/testing';
+import type { PeerVerdict } from '@stanzaport/core';
+import { certificateVectors, createTestCa } from '@stanzaport/testing';
 import { CertificatePolicy } from '@stanzaport/tls-shared';
 import { describe, expect, test } from 'vitest';
+import { recordingLogger } from './tools/recording-logger.ts';
 
-const ca: TestCa = await createTestCa();
+const ca = await createTestCa();
 const policy = new CertificatePolicy({ trust: [ca.rootPem] });
+const QUESTION = { domain: 'a.example', purpose: 's2s-server' } as const;
+
+/** CERT-01: the alerts a peer may get for its certificate. */
+const CERTIFICATE_ALERTS = [42, 43, 44, 45, 46, 48];
 
 describe('vectors of group D', async () => {
   for (const { requirement, name, credential, question, expected } of await certificateVectors(ca)) {
     test(`[${requirement}] ${name}: ${expected}`, () => {
       const verdict = policy.verifyPeer(credential.chainDer, question);
-      expect(verdict.verified ? 'good' : `${verdict.reason}`).toBe(expected);
+      expect(reasonOf(verdict)).toBe(expected);
+      if (!verdict.verified) expect(CERTIFICATE_ALERTS).toContain(verdict.alert);
     });
   }
 });
+
+describe('verdict', () => {
+  test('[CERT-01] a good one tells the normal domain, what matched, and when the leaf ends', async () => {
+    const notAfter = new Date(wholeSeconds(Date.now() + 60_000));
+    const { chainDer } = await ca.issue({ dnsNames: ['b.example', '*.bücher.example', '*.A.example'], notAfter });
+    expect(policy.verifyPeer(chainDer, { ...QUESTION, domain: 'X.a.example.' })).toEqual({
+      verified: true,
+      domain: 'x.a.example',
+      matched: 'dns:*.a.example',
+      expiresAtMs: notAfter.getTime(),
+    });
+  });
+
+  test('[CERT-01] a path ends when the first of its certificates ends', async () => {
+    const notAfter = new Date(wholeSeconds(Date.now() + 60_000));
+    const signer = await ca.issue({ commonName: 'Short CA', ca: true, signer: ca.root, notAfter });
+    const { chainDer } = await ca.issue({ srvNames: ['_xmpp-server.a.example'], signer });
+    expect(policy.verifyPeer(chainDer, QUESTION)).toMatchObject({
+      matched: 'srv:_xmpp-server.a.example',
+      expiresAtMs: notAfter.getTime(),
+    });
+  });
+
+  test('[CERT-01] a refusal tells domain, reason, alert and a sentence', async () => {
+    const { chainDer } = await ca.issueBad('expired', 'a.example');
+    expect(policy.verifyPeer(chainDer, { ...QUESTION, domain: 'bücher.example' })).toEqual({
+      verified: false,
+      domain: 'xn--bcher-kva.example',
+      reason: 'expired',
+      alert: 45,
+      detail: expect.stringContaining('ended'),
+    });
+  });
+
+  test.each([
+    ['c2s-server', 42],
+    ['s2s-server', 42],
+    ['s2s-client', 116],
+  ] as const)('[CERT-01] a %s without a certificate is refused with alert %i', (purpose, alert) => {
+    const verdict = policy.verifyPeer([], { ...QUESTION, purpose });
+    expect(verdict).toMatchObject({ verified: false, reason: 'absent', alert });
+  });
+
+  test('[CERT-09] validity begins and ends with the second named', async () => {
+    const notBefore = new Date(wholeSeconds(Date.now() + 1_000_000));
+    const notAfter = new Date(notBefore.getTime() + 10_000);
+    const { chainDer } = await ca.issue({ dnsNames: ['a.example'], notBefore, notAfter });
+    const at = (nowMs: number): string => reasonOf(policy.verifyPeer(chainDer, QUESTION, nowMs));
+    expect(at(notBefore.getTime() - 1)).toBe('not-yet-valid');
+    expect(at(notBefore.getTime())).toBe('good');
+    expect(at(notAfter.getTime())).toBe('good');
+    expect(at(notAfter.getTime() + 1)).toBe('expired');
+  });
+
+  test('[CERT-08] no changed bit of a leaf passes, and none breaks the check', async () => {
+    const { der, chainDer } = await ca.issue({ dnsNames: ['a.example'], xmppAddrs: ['a.example'] });
+    for (let index = 0; index < der.length; index += 1) {
+      const changed = Uint8Array.from(der);
+      changed[index] = (changed[index] ?? 0) ^ (1 << (index % 8));
+      const reason = reasonOf(policy.verifyPeer([changed, ...chainDer.slice(1)], QUESTION));
+      expect(['good', 'internal'], `octet ${index}`).not.toContain(reason);
+    }
+  });
+
+  test('[CERT-08] no leaf that is cut off passes, and none breaks the check', async () => {
+    const { der, chainDer } = await ca.issue({ dnsNames: ['a.example'] });
+    for (let length = 0; length < der.length; length += 1) {
+      const reason = reasonOf(policy.verifyPeer([der.subarray(0, length), ...chainDer.slice(1)], QUESTION));
+      expect(reason, `${length} octets`).toBe('encoding');
+    }
+  });
+
+  test('[CERT-01] a check that throws refuses', () => {
+    const hostile = Object.defineProperty([], 0, {
+      get: () => {
+        throw new Error('not to be had');
+      },
+    });
+    expect(reasonOf(policy.verifyPeer(hostile, QUESTION))).toBe('internal');
+  });
+});
+
+describe('dangerAcceptAnyCertificate', () => {
+  test('[CERT-01] it accepts what must be refused, says so once, and is listed', async () => {
+    const { logger, records } = recordingLogger();
+    const open = new CertificatePolicy({ dangerAcceptAnyCertificate: true }, logger);
+    expect(open.dangers).toEqual(['dangerAcceptAnyCertificate']);
+    for (const fault of ['expired', 'wrong-host', 'self-signed'] as const) {
+      const { chainDer } = await ca.issueBad(fault, 'a.example');
+      expect(open.verifyPeer(chainDer, QUESTION)).toMatchObject({ verified: true, matched: 'any' });
+    }
+    expect(open.verifyPeer([Uint8Array.of(1)], QUESTION).verified).toBe(true);
+    expect(reasonOf(open.verifyPeer([], QUESTION))).toBe('absent');
+    expect(records).toEqual([{ level: 'warn', fields: { dangers: open.dangers }, message: expect.any(String) }]);
+  });
+
+  test('[CERT-01] without it there is no danger and no warning', () => {
+    const { logger, records } = recordingLogger();
+    const strict = new CertificatePolicy({ trust: [ca.rootPem], dangerAcceptAnyCertificate: false }, logger);
+    expect(strict.dangers).toEqual([]);
+    expect(records).toEqual([]);
+  });
+});
+
+const reasonOf = (verdict: PeerVerdict): string => (verdict.verified ? 'good' : verdict.reason);
+const wholeSeconds = (milliseconds: number): number => Math.floor(milliseconds / 1000) * 1000;

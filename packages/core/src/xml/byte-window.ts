@@ -55,6 +55,7 @@ export class ByteWindow {
     this.base = this.position;
     // The buffer has served: the copy's surplus is read in the chunk it came from.
     if (this.#copied > 0) this.#view(this.#copied - (this.end - this.position));
+    else if (this.base === this.end) this.#show(NOTHING, 0, true);
   }
 
   clear(): void {

@@ -134,6 +134,7 @@ export class XmlStreamReader {
     const { namespace, prefix, localStart, nameEnd } = this.#tokenizer.elements;
     const source = window.text(base, window.position);
     const name = isAscii ? source.slice(localStart, nameEnd) : window.text(base + localStart, base + nameEnd);
+    window.release();
     return new Stanza({ name, prefix, namespace, source, inheritance: this.#takeInheritance() });
   }
 
@@ -145,15 +146,12 @@ export class XmlStreamReader {
   }
 
   #takeHeader(): StreamHeader {
+    const window = this.#window;
     const { contentNamespace } = this.#tokenizer.elements;
     this.#usualInheritance = { contentNamespace, inheritsDefault: true, bindings: [] };
-    const {
-      to,
-      from,
-      id,
-      version,
-      'xml:lang': lang,
-    } = readAttributes(this.#window.text(this.#tokenizer.headerStart, this.#window.position));
+    const attributes = readAttributes(window.text(this.#tokenizer.headerStart, window.position));
+    window.release();
+    const { to, from, id, version, 'xml:lang': lang } = attributes;
     return { namespace: contentNamespace, to, from, id, version, lang };
   }
 

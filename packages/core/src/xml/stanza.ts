@@ -1,7 +1,7 @@
 import type { Element } from '@xmpp/xml';
-import { type Attributes, findValue, readAttributes, readTree } from './tree.ts';
+import { type Attributes, findAttribute, readAttributes, readTree } from './tree.ts';
 import { STREAMS_NAMESPACE } from './values.ts';
-import { attribute, writeElement } from './writer.ts';
+import { attribute, escapeAttribute, writeElement } from './writer.ts';
 
 /** What an element takes from the header of the stream it came on. */
 export interface Inheritance {
@@ -72,7 +72,7 @@ export class Stanza {
       inheritance: {
         contentNamespace: namespace,
         inheritsDefault: false,
-        bindings: prefix === 'stream' && findValue(source, 'xmlns:stream') === null ? STREAM_PREFIX : [],
+        bindings: prefix === 'stream' && findAttribute(source, 'xmlns:stream') === null ? STREAM_PREFIX : [],
       },
     });
   }
@@ -84,19 +84,19 @@ export class Stanza {
   }
 
   get to(): string | undefined {
-    return this.attributes.to;
+    return this.#attribute('to');
   }
 
   get from(): string | undefined {
-    return this.attributes.from;
+    return this.#attribute('from');
   }
 
   get type(): string | undefined {
-    return this.attributes.type;
+    return this.#attribute('type');
   }
 
   get id(): string | undefined {
-    return this.attributes.id;
+    return this.#attribute('id');
   }
 
   /** The tree; what it takes from the stream header is declared on its top element (RFC 6120 §8.4). */
@@ -125,6 +125,11 @@ export class Stanza {
       : this.#declare(undefined);
   }
 
+  /** One attribute, without reading the others into an object first. */
+  #attribute(name: string): string | undefined {
+    return this.#attributes === null ? findAttribute(this.source, name)?.value : this.#attributes[name];
+  }
+
   /** The source with what it inherits declared on it. */
   #declare(defaultNamespace: string | undefined): string {
     const { bindings } = this.#inheritance;
@@ -138,7 +143,8 @@ export class Stanza {
   /** As {@link #declare}, where the source itself declares the default namespace: another one in its place. */
   #redeclare(defaultNamespace: string): string {
     const source = this.#declare(undefined);
-    const value = findValue(source, 'xmlns');
-    return value === null ? source : source.slice(0, value.start) + defaultNamespace + source.slice(value.end);
+    const found = findAttribute(source, 'xmlns');
+    if (found === null) return source;
+    return source.slice(0, found.valueStart) + escapeAttribute(defaultNamespace) + source.slice(found.valueEnd);
   }
 }

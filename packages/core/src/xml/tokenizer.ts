@@ -99,16 +99,17 @@ export class Tokenizer {
 
   /** What follows is a new document (RFC 6120 §4.3.3). */
   restart(): void {
-    this.#window.release();
     this.elements.reset();
     this.#state = PROLOG;
   }
 
-  /** Reads on to the next token. A header or element is in the window, from its base to its position, until the next call. */
+  /**
+   * Reads on to the next token. A header or element is then in the window, from its base to its position, and is to be
+   * released before the next call.
+   */
   next(): Token {
     const window = this.#window;
     if (this.#state === EMPTY_ROOT) return 'end';
-    if (this.#state === BETWEEN) window.release();
     for (;;) {
       if (this.#state === BETWEEN) this.#skipSpace();
       const limit = this.elements.depth === 0 ? this.#limits.maxHeaderBytes : this.#limits.maxStanzaBytes;

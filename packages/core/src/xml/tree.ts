@@ -16,25 +16,21 @@ export type Attributes = Readonly<Record<string, string>>;
 
 /** The attributes of the start tag at the beginning of `source`, in an object without a prototype. */
 export function readAttributes(source: string): Attributes {
-  // A literal, because Object.create would cost a call; either way no name can reach a prototype.
-  const attributes: Record<string, string> = { __proto__: null } as never;
-  visitAttributes(source, endOfName(source, 1), (name, start, end) => {
-    attributes[name] = attributeValue(source.slice(start, end));
-  });
+  const attributes: Record<string, string> = Object.create(null);
+  const cursor = new AttributeCursor(source, endOfName(source, 1));
+  while (cursor.next()) attributes[cursor.name] = cursor.value;
   return attributes;
 }
 
-/** Where the value of attribute `name` is in the start tag at the beginning of `source`; null without it. */
-export function findValue(source: string, name: string): { readonly start: number; readonly end: number } | null {
-  let found: { start: number; end: number } | null = null;
-  visitAttributes(source, endOfName(source, 1), (candidate, start, end) => {
-    if (candidate === name) found = { start, end };
-  });
-  return found;
+/** Finds attribute `name` in the start tag at the beginning of `source`; null without it. */
+export function findAttribute(source: string, name: string): AttributeCursor | null {
+  const cursor = new AttributeCursor(source, endOfName(source, 1));
+  while (cursor.next()) if (cursor.isCalled(name)) return cursor;
+  return null;
 }
 
 /** Where the name that starts at `start` ends. */
-export function endOfName(source: string, start: number): number {
+function endOfName(source: string, start: number): number {
   let index = start;
   for (;;) {
     const code = source.charCodeAt(index);
@@ -67,12 +63,11 @@ export function readTree(source: string): Element {
     } else {
       const element = new Element(source.slice(next + 1, endOfName(source, next + 1)));
       parent.cnode(element);
-      const end = visitAttributes(source, next + 1 + element.name.length, (name, start, stop) =>
-        setAttribute(element, name, attributeValue(source.slice(start, stop))),
-      );
-      const isEmpty = source.charCodeAt(end) === SLASH;
+      const cursor = new AttributeCursor(source, next + 1 + element.name.length);
+      while (cursor.next()) setAttribute(element, cursor.name, cursor.value);
+      const isEmpty = source.charCodeAt(cursor.position) === SLASH;
       if (!isEmpty) parent = element;
-      index = end + (isEmpty ? 2 : 1);
+      index = cursor.position + (isEmpty ? 2 : 1);
     }
   }
   const top = root.children[0] as Element;
@@ -81,7 +76,7 @@ export function readTree(source: string): Element {
 }
 
 /** Sets an attribute as an own property, `__proto__` too. */
-export function setAttribute(element: Element, name: string, value: string): void {
+function setAttribute(element: Element, name: string, value: string): void {
   if (name === '__proto__') {
     Object.defineProperty(element.attrs, name, { value, enumerable: true, configurable: true, writable: true });
   } else {
@@ -89,24 +84,51 @@ export function setAttribute(element: Element, name: string, value: string): voi
   }
 }
 
-/** Calls `visit` with name and range of the raw value of each attribute. @returns where the tag's `>` or `/` is. */
-function visitAttributes(
-  source: string,
-  start: number,
-  visit: (name: string, valueStart: number, valueEnd: number) => void,
-): number {
-  let index = start;
-  for (;;) {
-    index = skipSpace(source, index);
-    const code = source.charCodeAt(index);
-    if (code === GREATER || code === SLASH) return index;
-    const equals = source.indexOf('=', index);
-    let nameEnd = equals;
-    while (isSpace(source.charCodeAt(nameEnd - 1))) nameEnd--;
+/** Goes through the attributes of one start tag. */
+export class AttributeCursor {
+  /** Range of the raw value. */
+  valueStart = 0;
+  valueEnd = 0;
+  /** Behind what was read: in the end, at the tag's `>` or `/`. */
+  position: number;
+  readonly #source: string;
+  #nameStart = 0;
+  #nameEnd = 0;
+
+  /** @param position behind the tag's name, or anywhere between two attributes. */
+  constructor(source: string, position: number) {
+    this.#source = source;
+    this.position = position;
+  }
+
+  get name(): string {
+    return this.#source.slice(this.#nameStart, this.#nameEnd);
+  }
+
+  get value(): string {
+    return attributeValue(this.#source.slice(this.valueStart, this.valueEnd));
+  }
+
+  isCalled(name: string): boolean {
+    return name.length === this.#nameEnd - this.#nameStart && this.#source.startsWith(name, this.#nameStart);
+  }
+
+  /** Reads the next attribute; false behind the last one. */
+  next(): boolean {
+    const source = this.#source;
+    const start = skipSpace(source, this.position);
+    const code = source.charCodeAt(start);
+    this.position = start;
+    if (code === GREATER || code === SLASH) return false;
+    const equals = source.indexOf('=', start);
     const quote = skipSpace(source, equals + 1);
-    const end = source.indexOf(source.charAt(quote), quote + 1);
-    visit(source.slice(index, nameEnd), quote + 1, end);
-    index = end + 1;
+    this.#nameStart = start;
+    this.#nameEnd = equals;
+    while (isSpace(source.charCodeAt(this.#nameEnd - 1))) this.#nameEnd--;
+    this.valueStart = quote + 1;
+    this.valueEnd = source.indexOf(source.charAt(quote), quote + 1);
+    this.position = this.valueEnd + 1;
+    return true;
   }
 }
 

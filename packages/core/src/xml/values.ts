@@ -19,7 +19,8 @@ export function textValue(raw: string): string {
 
 /** What a `raw` attribute value stands for, normalised as XML 1.0 §3.3.3 says. Well-formed input only. */
 export function attributeValue(raw: string): string {
-  return replaceReferences(/[\t\n\r]/.test(raw) ? raw.replace(/\r\n|[\t\n\r]/g, ' ') : raw);
+  // One look decides for nearly all values.
+  return /[&\t\n\r]/.test(raw) ? replaceReferences(raw.replace(/\r\n|[\t\n\r]/g, ' ')) : raw;
 }
 
 /** XML 1.0 §2.11. */

@@ -136,7 +136,7 @@ describe('restricted XML', () => {
     const { stanzas, reader } = record();
     reader.feed(utf8(`${HEADER}<a b='&lt;&quot;&#65;'>&amp;&lt;&gt;&quot;&apos;&#x1F600;&#9;&#0000000010;</a>`));
     expect(stanzas[0]?.element.getText()).toBe(`&<>"'\u{1F600}\t\n`);
-    expect(stanzas[0]?.attributes['b']).toBe('<"A');
+    expect(stanzas[0]?.attributes.b).toBe('<"A');
   });
 });
 
@@ -329,12 +329,7 @@ describe('well-formedness', () => {
   ]) {
     test(`[XML-13] ${JSON.stringify(bad)} → not-well-formed, and nothing of it is delivered`, () => {
       const events = both(`${header}<ok/>${bad}<never/>`);
-      const delivered = bad.endsWith('></never>') ? 3 : 2;
-      expect(brief(events).slice(0, delivered)).toEqual(['header', '<ok/>']);
-      const complete = conditionOf(events) === 'not-well-formed' || bad === '<a>&#x' || bad === '<a><![x';
-      expect(complete).toBe(true);
-      expect(conditionOf(events)).toBe('not-well-formed');
-      expect(events).toHaveLength(3);
+      expect(brief(events)).toEqual(['header', '<ok/>', 'not-well-formed']);
     });
   }
 

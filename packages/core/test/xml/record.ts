@@ -2,7 +2,12 @@ import type { StreamHeader } from '../../src/stanza-stream.ts';
 import { type XmlReaderLimits, XmlStreamReader } from '../../src/xml/reader.ts';
 import type { Stanza } from '../../src/xml/stanza.ts';
 
-export const LIMITS: XmlReaderLimits = { maxStanzaBytes: 262_144, maxHeaderBytes: 8_192, maxDepth: 128, maxAttributes: 100 };
+export const LIMITS: XmlReaderLimits = {
+  maxStanzaBytes: 262_144,
+  maxHeaderBytes: 8_192,
+  maxDepth: 128,
+  maxAttributes: 100,
+};
 
 export const STREAMS = 'http://etherx.jabber.org/streams';
 export const HEADER = `<stream:stream xmlns='jabber:client' xmlns:stream='${STREAMS}' to='a.example' version='1.0'>`;

@@ -42,6 +42,8 @@ export interface Gatekeeper {
   pendingHandshakes(remoteAddress: string | null): number;
   /** Lets the client in, or says why not. */
   admit(applicant: Applicant): Refusal | null;
+  /** {@link admit} threw. */
+  onFault(thrown: unknown): void;
 }
 
 /** What admission is held to. */
@@ -87,7 +89,8 @@ export const createCounters = (): EndpointCounters => ({
 const PEEK_TIMEOUT_MS = 3_000;
 /** Unfinished peeks of one endpoint; each holds at most four datagrams. */
 const MAX_PEEKS = 1_000;
-/** CONNECTION_REFUSED, INVALID_TOKEN (RFC 9000 §20.1). */
+/** INTERNAL_ERROR, CONNECTION_REFUSED, INVALID_TOKEN (RFC 9000 §20.1). */
+const INTERNAL_ERROR = 0x01;
 const CONNECTION_REFUSED = 0x02;
 const INVALID_TOKEN = 0x0b;
 
@@ -204,7 +207,7 @@ export class Admission {
       this.counters.unreadable += 1;
       return;
     }
-    const refusal = this.#gatekeeper.admit({
+    const refusal = this.#admit({
       hello,
       ...from,
       initialConnectionId: Uint8Array.from(header.destinationConnectionId),
@@ -215,6 +218,16 @@ export class Admission {
     });
     if (refusal === null) this.counters.admitted += 1;
     else this.#refuse(header, from, refusal);
+  }
+
+  /** Whatever goes wrong inside is no reason to fall over a client's datagram. */
+  #admit(applicant: Applicant): Refusal | null {
+    try {
+      return this.#gatekeeper.admit(applicant);
+    } catch (thrown) {
+      this.#gatekeeper.onFault(thrown);
+      return { code: INTERNAL_ERROR, reason: '' };
+    }
   }
 
   #isFull(remoteAddress: string): boolean {

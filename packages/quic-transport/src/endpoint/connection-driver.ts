@@ -149,6 +149,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#shared.turns.mark(this);
   }
 
+  /** There is something to take in, in this turn or the next: a reader wants what has come before. */
+  markForInput(): void {
+    this.#shared.turns.markForInput(this);
+  }
+
   /** Counts bytes a reader took, which is what a peer's bytes are for. */
   delivered(bytes: number): void {
     this.#budget.deliver(bytes);
@@ -198,17 +203,33 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   pollInput(nowMs: number): void {
+    this.#guard(nowMs, this.#takeIn);
+  }
+
+  pollOutput(nowMs: number): void {
+    this.#guard(nowMs, this.#letOut);
+  }
+
+  /** A fault while one connection is polled ends that connection; the others of the turn have theirs. */
+  #guard(nowMs: number, poll: (nowMs: number) => void): void {
     if (this.#ended) return;
+    try {
+      poll(nowMs);
+    } catch (cause) {
+      if (!this.#ended) this.#end({ type: 'engine-failed', cause }, null, nowMs);
+    }
+  }
+
+  readonly #takeIn = (nowMs: number): void => {
     if (this.#heard) {
       this.#heard = false;
       this.#pingAtMs = this.#keepsAlive ? nowMs + this.#timing.keepAliveMs : Number.POSITIVE_INFINITY;
     }
     if (!this.#established && this.engine.established) this.#establish();
     if (this.#established) this.#owner.onInput();
-  }
+  };
 
-  pollOutput(nowMs: number): void {
-    if (this.#ended) return;
+  readonly #letOut = (nowMs: number): void => {
     if (this.#established) this.#owner.onOutput();
     const closing = this.#localClose || this.engine.localError !== null;
     const words = { last: null as Uint8Array | null };
@@ -221,7 +242,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     const deadlineMs = this.engine.deadlineMs;
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
     this.#shared.timers.update(this);
-  }
+  };
 
   get deadlineAtMs(): number {
     const own = this.#established ? this.#pingAtMs : this.#handshakeDeadlineAtMs;

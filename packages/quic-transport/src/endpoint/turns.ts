@@ -16,6 +16,8 @@ export interface TurnTaker {
  */
 export class Turns {
   #marked = new Set<TurnTaker>();
+  /** Marked for the turn after this one. */
+  #next = new Set<TurnTaker>();
   #state: 'idle' | 'scheduled' | 'input' = 'idle';
 
   /** Whatever `taker` has to do is done in this turn or the next. */
@@ -24,6 +26,12 @@ export class Turns {
     if (this.#state !== 'idle') return;
     this.#state = 'scheduled';
     setImmediate(this.#pollInput);
+  }
+
+  /** As {@link mark}, for one that wants to take something in: its step for that may be over in this turn. */
+  markForInput(taker: TurnTaker): void {
+    if (this.#state === 'input') this.#next.add(taker);
+    else this.mark(taker);
   }
 
   readonly #pollInput = (): void => {
@@ -36,8 +44,10 @@ export class Turns {
 
   readonly #pollOutput = (): void => {
     const taken = this.#marked;
-    this.#marked = new Set();
-    this.#state = 'idle';
+    this.#marked = this.#next;
+    this.#next = new Set();
+    this.#state = this.#marked.size === 0 ? 'idle' : 'scheduled';
+    if (this.#state === 'scheduled') setImmediate(this.#pollInput);
     const nowMs = performance.now();
     for (const taker of taken) taker.pollOutput(nowMs);
   };

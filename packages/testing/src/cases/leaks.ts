@@ -83,8 +83,8 @@ async function noHandles(setup: ConformanceSetup, signal: AbortSignal): Promise<
     const listener = await scene.listenOnly();
     await cycle(scene, listener, index);
     // Left open on purpose: the listener's own close has to end them.
-    await scene.connectOnly();
     await scene.openFirst();
+    await scene.connectOnly();
     await scene.wait('listener.close()', listener.close({ drainMs: 20 }));
     await scene.wait('dispose()', scene[Symbol.asyncDispose]());
   }

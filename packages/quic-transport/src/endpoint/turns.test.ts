@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { Turns, type TurnTaker } from './turns.ts';
+
+/** Takes its turns, and tells what it did. */
+class Taker implements TurnTaker {
+  readonly steps: string[] = [];
+  onInput: () => void = () => undefined;
+
+  pollInput(): void {
+    this.steps.push('input');
+    this.onInput();
+  }
+
+  pollOutput(): void {
+    this.steps.push('output');
+  }
+}
+
+/** Resolves after the turns that are due now. */
+const turns = (count: number): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(() => (count === 0 ? resolve() : turns(count - 1).then(resolve)));
+  });
+
+test('[TC-01] a reader that comes between input and output is polled for input again', async () => {
+  const pump = new Turns();
+  const taker = new Taker();
+  taker.onInput = () => {
+    taker.onInput = () => undefined;
+    process.nextTick(() => pump.markForInput(taker));
+  };
+  pump.mark(taker);
+  await turns(3);
+  expect(taker.steps).toEqual(['input', 'output', 'input', 'output']);
+});
+
+test('[TC-01] what is written between input and output leaves in the same turn, without a further one', async () => {
+  const pump = new Turns();
+  const [taker, other] = [new Taker(), new Taker()];
+  taker.onInput = () => {
+    process.nextTick(() => {
+      pump.mark(taker);
+      pump.mark(other);
+    });
+  };
+  pump.mark(taker);
+  await turns(3);
+  expect([taker.steps, other.steps]).toEqual([['input', 'output'], ['output']]);
+});
