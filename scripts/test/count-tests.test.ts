@@ -31,8 +31,9 @@ function count(...reports: (Report | null)[]): [line: string, code: number | nul
 
 const good: Report = { numPassedTests: 3, numFailedTests: 0, testResults: [] };
 
-test('adds up what passed', () => {
-  expect(count(good, good)).toEqual(['6 passed, 0 failed', 0]);
+test('counts what passed once, and what failed anywhere', () => {
+  expect(count(good, good)).toEqual(['3 passed, 0 failed', 0]);
+  expect(count(good, { ...good, numFailedTests: 2 })).toEqual(['3 passed, 2 failed', 1]);
 });
 
 test('counts what failed, and ends with 1', () => {

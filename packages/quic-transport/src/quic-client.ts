@@ -6,7 +6,7 @@ import {
   type PeerVerdict,
   TransportError,
 } from '@stanzaport/core';
-import { TLS_ALERT, ALPN_OF } from '@stanzaport/tls-shared';
+import { ALPN_OF, TLS_ALERT } from '@stanzaport/tls-shared';
 import { ConnectionDriver, type ConnectionEnd, type DriverOwner, VIRTUAL_PATH } from './endpoint/connection-driver.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
 import { Endpoint } from './endpoint/endpoint.ts';

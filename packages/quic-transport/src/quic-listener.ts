@@ -9,7 +9,7 @@ import {
   TransportError,
   toTransportError,
 } from '@stanzaport/core';
-import { TLS_ALERT, type Credential, kindOfAlpn, selectAlpn } from '@stanzaport/tls-shared';
+import { type Credential, kindOfAlpn, selectAlpn, TLS_ALERT } from '@stanzaport/tls-shared';
 import type { Observable } from 'rxjs';
 import {
   Admission,

@@ -29,16 +29,25 @@ export class Watchdog {
 
   readonly #count = new Int32Array(new SharedArrayBuffer(4));
   readonly #worker: Worker | null;
+  /** Resolves when the thread runs; a stall before that is not seen. */
+  readonly ready: Promise<void>;
   #users = 0;
 
   private constructor(stallMs: number) {
     if (stallMs === 0) {
       this.#worker = null;
+      this.ready = Promise.resolve();
       return;
     }
     const workerData = { shared: this.#count.buffer, stallMs };
-    this.#worker = new Worker(WORKER_SOURCE, { eval: true, workerData, execArgv: [], env: {}, stdin: false });
-    this.#worker.unref();
+    const worker = new Worker(WORKER_SOURCE, { eval: true, workerData, execArgv: [], env: {}, stdin: false });
+    worker.unref();
+    // Without the thread nothing is watched, which is no reason to fall over.
+    worker.on('error', () => undefined);
+    this.ready = new Promise((resolve) => {
+      worker.once('online', resolve);
+    });
+    this.#worker = worker;
   }
 
   /** @param stallMs how long one call may take, in milliseconds; 0 for a watchdog that never bites. */

@@ -163,15 +163,16 @@ describe('Initial packets', () => {
 });
 
 describe('idle connections', () => {
-  test('[QT-08] a peer that vanishes: its streams end with timeout, once, and everything of it is freed', async () => {
+  test('[QT-08] [Q-15] a peer that vanishes: its streams end with timeout, once, and everything of it is freed', async () => {
     const listener = await listen({ options: { idleTimeoutMs: 300 } });
     const accepted = firstValueFrom(listener.connections$);
     const client = await RawQuicClient.connect({ port: listener.address.port });
-    client.write(0, `${HEADER}<a xmlns='urn:x'/>`);
+    const acknowledgement = "<r xmlns='urn:xmpp:sm:3'/>";
+    client.write(0, HEADER + acknowledgement);
     const connection = await accepted;
     const stream = await firstValueFrom(connection.streams$);
     const { stanzas, ended } = collect(stream);
-    await expect.poll(() => stanzas.length).toBe(1);
+    await expect.poll(() => stanzas).toEqual([acknowledgement]);
     client.vanish();
     expect(await ended).toBe('XMPP_IDLE_TIMEOUT');
     expect(await connection.closed).toMatchObject({ clean: false, error: { category: 'timeout' } });

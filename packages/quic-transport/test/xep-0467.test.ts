@@ -16,7 +16,10 @@ import {
   testCa,
 } from './tools/quic-pair.ts';
 import { RawQuicClient } from './tools/raw-quic-client.ts';
+import { RawQuicServer } from './tools/raw-quic-server.ts';
 
+const ca = await testCa();
+const vectors = await certificateVectors(ca);
 const listeners: QuicListener[] = [];
 
 afterEach(async () => {
@@ -102,6 +105,18 @@ describe('ALPN (XEP-0467 §2 (5) to (7))', () => {
     });
   }
 
+  test('[Q-02] [Q-10] a server that speaks only HTTP/3 is left with 0x0178, and no stream is opened', async () => {
+    const server = await RawQuicServer.start(await ca.issue({ dnsNames: [DOMAIN] }), ['h3']);
+    const client = await createQuicTransport({ domains: [] });
+    const target = targetOf({ family: 'IPv4', address: '127.0.0.1', port: server.port });
+    await expect(client.connect(target)).rejects.toMatchObject({ category: 'alpn' });
+    await server.until((engine) => engine.draining || engine.localError !== null);
+    const told = server.engine?.peerError ?? server.engine?.localError;
+    expect(told).toMatchObject({ application: false, code: 0x0178 });
+    expect([...(server.engine?.readableStreams() ?? [])]).toEqual([]);
+    await server.stop();
+  });
+
   test('[Q-10] [TC-09] the refusal reaches the caller as an error of category alpn', async () => {
     const { address } = await listen(['s2s']);
     const client = await createQuicTransport({ domains: [] });
@@ -128,9 +143,6 @@ describe('ALPN (XEP-0467 §2 (5) to (7))', () => {
     }
   });
 });
-
-const ca = await testCa();
-const vectors = await certificateVectors(ca);
 
 /** Faults for which this side's own TLS stack, or the credential store, will not serve the certificate at all. */
 const UNSERVABLE: ReadonlySet<string> = new Set([

@@ -15,10 +15,3 @@ export interface CertificateVector {
    */
   readonly servable: boolean;
 }
-
-/** A vector before its certificate is made. */
-export interface VectorRecipe extends Omit<CertificateVector, 'credential' | 'servable'> {
-  readonly issue: () => Promise<TestCredential>;
-  /** @defaultValue true */
-  readonly servable?: boolean;
-}

@@ -1,12 +1,4 @@
-import {
-  constants,
-  createHash,
-  createPublicKey,
-  generateKeyPair,
-  type KeyObject,
-  randomBytes,
-  sign,
-} from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
@@ -57,8 +49,13 @@ export interface TestExtension {
 
 /** What to issue. Nothing is checked: a test CA must be able to issue what no CA should. */
 export interface IssueOptions {
-  /** Subject common name, which proves nothing (RFC 9525 §2). @defaultValue the first name below, else `Test` */
+  /**
+   * Subject common name, which proves nothing (RFC 9525 §2); an empty one makes an empty subject.
+   * @defaultValue the first name below, else `Test`
+   */
   readonly commonName?: string;
+  /** A second attribute of the subject. */
+  readonly emailAddress?: string;
   readonly dnsNames?: readonly string[];
   /** Such as `_xmpp-server.a.example` (RFC 4985). */
   readonly srvNames?: readonly string[];
@@ -71,6 +68,8 @@ export interface IssueOptions {
   readonly notBefore?: Date;
   /** @defaultValue in 30 days */
   readonly notAfter?: Date;
+  /** Version 1 has no extensions. @defaultValue 3 */
+  readonly version?: 1 | 3;
   /** cA of the basic constraints. @defaultValue false */
   readonly ca?: boolean;
   readonly pathLength?: number;
@@ -229,18 +228,18 @@ async function issueCertificate(options: SignedIssueOptions): Promise<TestCreden
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   const keyId = createHash('sha256').update(spki).digest().subarray(0, 20);
   const signer = options.signer === 'self' ? null : options.signer;
-  const subject = nameOf(options.commonName ?? firstNameOf(options));
+  const subject = nameOf(options.commonName ?? firstNameOf(options), options.emailAddress);
   const signingKey = signer?.privateKey ?? privateKey;
   const algorithm = signatureAlgorithm(signingKey, options.hash ?? 'sha256', options.rsaPadding ?? 'pkcs1');
   const tbsCertificate = sequence(
-    context(0, integer(2)),
+    ...(options.version === 1 ? [] : [context(0, integer(2))]),
     integer(serialNumber()),
     algorithm.identifier,
     signer?.subject ?? subject,
     sequence(time(options.notBefore ?? fromNow(-HOUR_MS)), time(options.notAfter ?? fromNow(30 * DAY_MS))),
     subject,
     spki,
-    context(3, sequence(...extensionsOf(options, keyId, signer?.keyId ?? keyId))),
+    ...(options.version === 1 ? [] : [context(3, sequence(...extensionsOf(options, keyId, signer?.keyId ?? keyId)))]),
   );
   const signature = sign(algorithm.digest, tbsCertificate, { key: signingKey, ...algorithm.padding });
   const der = sequence(tbsCertificate, algorithm.identifier, bitString(signature));
@@ -314,8 +313,13 @@ function firstNameOf({ dnsNames, srvNames, xmppAddrs }: IssueOptions): string {
   return [...(dnsNames ?? []), ...(srvNames ?? []), ...(xmppAddrs ?? []), 'Test'][0] ?? 'Test';
 }
 
-const nameOf = (commonName: string): Uint8Array =>
-  sequence(set(sequence(objectIdentifier('2.5.4.3'), utf8String(commonName))));
+function nameOf(commonName: string, emailAddress?: string): Uint8Array {
+  const attribute = (oid: string, value: Uint8Array): Uint8Array => set(sequence(objectIdentifier(oid), value));
+  return sequence(
+    ...(commonName === '' ? [] : [attribute('2.5.4.3', utf8String(commonName))]),
+    ...(emailAddress === undefined ? [] : [attribute('1.2.840.113549.1.9.1', ia5String(emailAddress))]),
+  );
+}
 
 /** RFC 5280 §4.1.2.2: positive and at most 20 octets. */
 function serialNumber(): Uint8Array {

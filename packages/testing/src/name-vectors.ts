@@ -1,7 +1,7 @@
 import { type IdentityQuestion, isIpLiteral, normalizeDomain } from '@stanzaport/core';
-import type { VectorRecipe } from './certificate-vector.ts';
 import { type IssueOptions, otherName, type TestCa } from './certificates.ts';
 import { contextPrimitive, utf8String } from './der-writer.ts';
+import type { VectorRecipe } from './vector-recipe.ts';
 
 type Purpose = IdentityQuestion['purpose'];
 type Row = readonly [

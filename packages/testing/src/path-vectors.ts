@@ -1,57 +1,30 @@
 import type { IdentityQuestion } from '@stanzaport/core';
-import type { VectorRecipe } from './certificate-vector.ts';
 import {
   createTestCa,
   type IssueOptions,
-  otherName,
   type TestCa,
   type TestCredential,
   type TestExtendedKeyUsage,
-  type TestExtension,
-  toPem,
 } from './certificates.ts';
-import {
-  context,
-  contextPrimitive,
-  ia5String,
-  objectIdentifier,
-  octetString,
-  sequence,
-  set,
-  utf8String,
-} from './der-writer.ts';
+import { constrained, constraintVectors, dnsTree } from './constraint-vectors.ts';
+import { octetString, sequence } from './der-writer.ts';
 import type { TestHash, TestKeyAlgorithm } from './test-keys.ts';
+import {
+  DOMAIN,
+  type Expected,
+  type Issue,
+  NAMED,
+  under,
+  type VectorRecipe,
+  vector,
+  withChain,
+} from './vector-recipe.ts';
 
-const DOMAIN = 'a.example';
-const QUESTION: IdentityQuestion = { domain: DOMAIN, purpose: 's2s-server' };
-const NAMED: IssueOptions = { dnsNames: [DOMAIN] };
 const DAY_MS = 86_400_000;
 
 /** Certificates that name the domain asked for, on paths that are good or are not (CERT-09 to CERT-13). */
 export function pathVectors(ca: TestCa): readonly VectorRecipe[] {
-  return [...pathsOf(ca), ...constraintsOf(ca), ...purposesOf(ca), ...algorithmsOf(ca), ...boundsOf(ca)];
-}
-
-type Issue = VectorRecipe['issue'];
-type Expected = VectorRecipe['expected'];
-
-const vector = (requirement: string, name: string, expected: Expected, issue: Issue): VectorRecipe => ({
-  requirement,
-  name,
-  question: QUESTION,
-  expected,
-  issue,
-});
-
-/** A leaf under a CA of its own, which is under the root and made with `options`. */
-async function under(ca: TestCa, options: IssueOptions, leaf: IssueOptions = NAMED): Promise<TestCredential> {
-  const signer = await ca.issue({ commonName: 'Sub CA', ca: true, signer: ca.root, ...options });
-  return ca.issue({ ...leaf, signer });
-}
-
-/** The same credential, presenting another chain. */
-export function withChain(credential: TestCredential, chainDer: readonly Uint8Array[]): TestCredential {
-  return { ...credential, chainDer, chainPem: chainDer.map(toPem).join('') };
+  return [...pathsOf(ca), ...constraintVectors(ca), ...purposesOf(ca), ...algorithmsOf(ca), ...boundsOf(ca)];
 }
 
 function pathsOf(ca: TestCa): readonly VectorRecipe[] {
@@ -88,6 +61,7 @@ function pathsOf(ca: TestCa): readonly VectorRecipe[] {
     path('expired intermediate', 'expired', () => under(ca, { notBefore: date(-2), notAfter: date(-1) })),
     path('intermediate not yet valid', 'not-yet-valid', () => under(ca, { notBefore: date(1) })),
     path('leaf as issuer', 'not-a-ca', () => under(ca, { ca: false, keyUsage: ['digitalSignature', 'keyCertSign'] })),
+    path('intermediate of version 1', 'not-a-ca', () => under(ca, { version: 1 })),
     path('intermediate without keyCertSign', 'key-usage', () => under(ca, { keyUsage: ['cRLSign'] })),
     path('intermediate without key usage', 'good', () => under(ca, { keyUsage: null })),
     path('one intermediate too many', 'path-length', async () => {
@@ -130,112 +104,6 @@ async function garbled(ca: TestCa): Promise<TestCredential> {
   const credential = await ca.issue(NAMED);
   return withChain(credential, [credential.der, Buffer.from('rubbish')]);
 }
-
-/** GeneralNames of name constraints (RFC 5280 §4.2.1.10). */
-const dnsTree = (text: string): Uint8Array => contextPrimitive(2, Buffer.from(text));
-const srvTree = (text: string): Uint8Array => otherName('1.3.6.1.5.5.7.8.7', ia5String(text));
-const uriTree = (text: string): Uint8Array => contextPrimitive(6, Buffer.from(text));
-const ipTree = (...octets: number[]): Uint8Array => contextPrimitive(7, Uint8Array.from(octets));
-const commonNameTree = (text: string): Uint8Array =>
-  context(4, sequence(set(sequence(objectIdentifier('2.5.4.3'), utf8String(text)))));
-
-function constrained(permitted: readonly Uint8Array[], excluded: readonly Uint8Array[] = []): IssueOptions {
-  const subtrees = (number: number, bases: readonly Uint8Array[]): readonly Uint8Array[] =>
-    bases.length === 0 ? [] : [context(number, ...bases.map((base) => sequence(base)))];
-  const value = sequence(...subtrees(0, permitted), ...subtrees(1, excluded));
-  return { extensions: [{ oid: '2.5.29.30', critical: true, value }] };
-}
-
-function constraintsOf(ca: TestCa): readonly VectorRecipe[] {
-  const BAD = 'name-constraint';
-  const row = (name: string, expected: Expected, options: IssueOptions, leaf: IssueOptions = NAMED): VectorRecipe =>
-    vector('CERT-10', name, expected, () => under(ca, options, leaf));
-  const wildcard: IssueOptions = { dnsNames: [DOMAIN, '*.w.example'] };
-  const withSrv = (name: string): IssueOptions => ({ dnsNames: [DOMAIN], srvNames: [name] });
-  const unknown = (critical: boolean): IssueOptions => ({ extensions: [{ oid: '1.2.3.4', critical, value: NULL }] });
-  const policies: TestExtension = {
-    oid: '2.5.29.32',
-    critical: true,
-    value: sequence(sequence(objectIdentifier('2.23.140.1.2.1'))),
-  };
-  const policyConstraints: TestExtension = {
-    oid: '2.5.29.36',
-    critical: true,
-    value: sequence(contextPrimitive(0, ZERO)),
-  };
-  return [
-    row('permitted dNSName', 'good', constrained([dnsTree('a.example')])),
-    row('permitted parent', 'good', constrained([dnsTree('example')])),
-    row('permitted parent with a dot', 'good', constrained([dnsTree('.example')])),
-    row('permitted in other case', 'good', constrained([dnsTree('A.EXAMPLE')])),
-    row('one of two permitted', 'good', constrained([dnsTree('b.example'), dnsTree('a.example')])),
-    row('another domain permitted', BAD, constrained([dnsTree('.b.example')])),
-    row('only domains below permitted', BAD, constrained([dnsTree('.a.example')])),
-    row('permitted domain that is only the end of a label', BAD, constrained([dnsTree('xample')])),
-    row('excluded dNSName', BAD, constrained([], [dnsTree('a.example')])),
-    row('excluded parent', BAD, constrained([], [dnsTree('example')])),
-    row('excluded parent with a dot', BAD, constrained([], [dnsTree('.a.example')])),
-    row('everything excluded', BAD, constrained([], [dnsTree('')])),
-    row('another domain excluded', 'good', constrained([], [dnsTree('b.example')])),
-    row('one name of two outside', BAD, constrained([dnsTree('a.example')]), { dnsNames: [DOMAIN, 'b.example'] }),
-    row('wildcard inside', 'good', constrained([dnsTree('a.example'), dnsTree('w.example')]), wildcard),
-    row('wildcard wider than permitted', BAD, constrained([dnsTree('a.example'), dnsTree('x.w.example')]), wildcard),
-    row('wildcard that takes in an excluded name', BAD, constrained([], [dnsTree('x.w.example')]), wildcard),
-    row('wildcard beside an excluded name', 'good', constrained([], [dnsTree('x.y.w.example')]), wildcard),
-    row('dNSName that cannot be judged', BAD, constrained([dnsTree('example')]), {
-      dnsNames: [DOMAIN, 'b ad.example'],
-    }),
-    row(
-      'SRVName outside permitted dNSNames',
-      BAD,
-      constrained([dnsTree('a.example')]),
-      withSrv('_xmpp-server.b.example'),
-    ),
-    row(
-      'SRVName inside permitted dNSNames',
-      'good',
-      constrained([dnsTree('example')]),
-      withSrv('_xmpp-server.b.example'),
-    ),
-    row('XmppAddr outside permitted dNSNames', BAD, constrained([dnsTree('a.example')]), {
-      dnsNames: [DOMAIN],
-      xmppAddrs: ['u@b.example'],
-    }),
-    row('permitted SRVName', 'good', constrained([srvTree('a.example')]), withSrv('_xmpp-server.a.example')),
-    row('permitted service', 'good', constrained([srvTree('_xmpp-server')]), withSrv('_xmpp-server.a.example')),
-    row('another service permitted', BAD, constrained([srvTree('_sip.a.example')]), withSrv('_xmpp-server.a.example')),
-    row(
-      'excluded SRVName',
-      BAD,
-      constrained([], [srvTree('_xmpp-server.a.example')]),
-      withSrv('_xmpp-server.a.example'),
-    ),
-    row('permitted network', 'good', constrained([ipTree(192, 0, 2, 0, 255, 255, 255, 0)]), {
-      ...NAMED,
-      ipAddresses: ['192.0.2.7'],
-    }),
-    row('another network permitted', BAD, constrained([ipTree(198, 51, 100, 0, 255, 255, 255, 0)]), {
-      ...NAMED,
-      ipAddresses: ['192.0.2.7'],
-    }),
-    row('permitted directory name', 'good', constrained([commonNameTree(DOMAIN)])),
-    row('another directory name permitted', BAD, constrained([commonNameTree('b.example')])),
-    row('URI constraint, no URI', 'good', constrained([uriTree('b.example')])),
-    row('URI constraint, and a URI', BAD, constrained([uriTree('b.example')]), {
-      dnsNames: [DOMAIN],
-      otherNames: [uriTree('xmpp:b.example')],
-    }),
-    row('name constraints without a subtree', 'encoding', constrained([])),
-    row('unknown critical extension in a CA', 'unknown-critical-extension', unknown(true)),
-    row('unknown critical extension in the leaf', 'unknown-critical-extension', {}, { ...NAMED, ...unknown(true) }),
-    row('unknown extension that is not critical', 'good', unknown(false), { ...NAMED, ...unknown(false) }),
-    row('critical certificate policies', 'good', { extensions: [policies] }, { ...NAMED, extensions: [policies] }),
-    row('critical policy constraints', 'unknown-critical-extension', { extensions: [policyConstraints] }),
-  ];
-}
-
-const NULL = Uint8Array.of(5, 0);
-const ZERO = Uint8Array.of(0);
 
 function purposesOf(ca: TestCa): readonly VectorRecipe[] {
   const row = (
@@ -362,6 +230,11 @@ function boundsOf(ca: TestCa): readonly VectorRecipe[] {
       ),
       servable: false,
     },
+    row('many names under many constraints', 'limit', () => {
+      const trees = Array.from({ length: 320 }, (_, index) => dnsTree(`${index}.example`));
+      const names = Array.from({ length: 320 }, (_, index) => `${index}.example`);
+      return under(ca, constrained(trees), { dnsNames: [...(NAMED.dnsNames ?? []), ...names] });
+    }),
     row('nine CAs that all sign each other', 'limit', async () => {
       const elsewhere: IssueOptions = { commonName: 'Maze CA', ca: true, signer: 'self' };
       const first = await ca.issue(elsewhere);

@@ -42,7 +42,7 @@ export function hasAcceptableSignature(certificate: Certificate): boolean {
 }
 
 /** Whether its public key is of an algorithm and size we accept. */
-export function hasAcceptableKey(certificate: Certificate): boolean {
+export function hasAcceptableKey(certificate: Pick<Certificate, 'keyAlgorithm' | 'publicKey'>): boolean {
   const algorithm = hex(certificate.keyAlgorithm);
   if (CURVE_KEYS.has(algorithm)) return true;
   if (algorithm !== RSA_KEY) return false;

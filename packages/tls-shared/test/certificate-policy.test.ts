@@ -92,6 +92,25 @@ describe('verdict', () => {
     }
   });
 
+  test.each([
+    ['two different signature algorithms', '300a06082a8648ce3d0403023', '300a06082a8648ce3d0403033'],
+    ['an extension twice', '06032a0304', '06032a0305'],
+    ['version 2 with extensions', 'a003020102', 'a003020101'],
+    ['version 4', 'a003020102', 'a003020103'],
+    ['a BOOLEAN of BER', '0101ff', '010101'],
+  ])('[CERT-08] %s is an encoding error', async (_, found, replacement) => {
+    const value = Uint8Array.of(5, 0);
+    const extensions = [
+      { oid: '1.2.3.4', value },
+      { oid: '1.2.3.5', value },
+    ];
+    const { der, chainDer } = await ca.issue({ dnsNames: ['a.example'], extensions });
+    const bytes = Buffer.from(der).toString('hex');
+    expect(bytes).toContain(found);
+    const changed = Buffer.from(bytes.replace(found, replacement), 'hex');
+    expect(reasonOf(policy.verifyPeer([changed, ...chainDer.slice(1)], QUESTION))).toBe('encoding');
+  });
+
   test('[CERT-01] a check that throws refuses', () => {
     const hostile = Object.defineProperty([], 0, {
       get: () => {

@@ -81,6 +81,13 @@ describe('credential', () => {
     }
   });
 
+  test('[CERT-25] one file can hold key and certificates', async () => {
+    const file = join(folder, 'both.pem');
+    await writeFile(file, `${exact.keyPem}${exact.chainPem}`);
+    const credential = new CredentialStore([{ cert: file, key: file }]).select('a.example');
+    expect(credential?.chainPem.toString()).toBe(exact.chainPem);
+  });
+
   test('[POL-09] it prints without its key', () => {
     const credential = new CredentialStore([options(exact)]).select('a.example');
     const body = exact.keyPem.split('\n')[1] as string;

@@ -72,6 +72,11 @@ describe('trust anchors', () => {
     expect(judge([selfSigned.der], selfSigned)).toBe('not-a-ca');
   });
 
+  test('[CERT-09] a root of version 1, which cannot say that it is a CA, vouches as an anchor', async () => {
+    const old = await ca.issue({ commonName: 'Old Root', signer: 'self', version: 1 });
+    expect(judge([old.der], await ca.issue({ dnsNames: ['a.example'], signer: old }))).toBe('good');
+  });
+
   test('[CERT-09] an intermediate can be the anchor', () => {
     expect(judge([ca.intermediate.der], leaf)).toBe('good');
     expect(judge([ca.intermediate.der], { ...leaf, chainDer: [leaf.der] })).toBe('good');

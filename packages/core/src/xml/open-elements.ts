@@ -1,6 +1,6 @@
 import type { ByteWindow } from './byte-window.ts';
 import { refuse } from './refuse.ts';
-import { isSame, type StartTag } from './start-tag.ts';
+import type { StartTag } from './start-tag.ts';
 import { attributeValue, STREAMS_NAMESPACE, XML_NAMESPACE, XMLNS_NAMESPACE } from './values.ts';
 
 /** A namespace declaration in scope. */
@@ -17,7 +17,6 @@ export interface Binding {
 const ROOT = 1;
 const FIRST_LEVEL = 2;
 
-const STREAM: Buffer = Buffer.from('stream');
 const NO_BINDINGS: readonly Binding[] = Object.freeze([]);
 
 /**
@@ -30,21 +29,21 @@ export class OpenElements {
   depth = 0;
   /** Content namespace: the default namespace of the root, '' without one (RFC 6120 §4.8.2). */
   contentNamespace = '';
-  /** Of the first-level element in progress: prefix, namespace, and where its local name is. */
+  /** Of the first-level element in progress. */
   prefix = '';
   namespace = '';
-  localStart = 0;
-  nameEnd = 0;
   /** The first-level element in progress takes its or a nested element's namespace from the root's default. */
   inheritsDefault = false;
   /** The declarations of the root that the first-level element in progress uses. */
   inherited: readonly Binding[] = NO_BINDINGS;
 
+  /** The root's name as written; its start tag is not kept. */
+  rootName: Buffer = Buffer.alloc(0);
+
   readonly #nameStarts: number[] = [];
   readonly #nameEnds: number[] = [];
   readonly #bindings: Map<string, Binding> = new Map();
   readonly #declared: Binding[] = [];
-  #rootName: Buffer = STREAM;
   /** Depth of the outermost element below the root that declares a default namespace, 0 if none does. */
   #defaultDepth = 0;
 
@@ -89,15 +88,13 @@ export class OpenElements {
     }
   }
 
-  /** Where the name of the innermost element is written, relative to the base; the root's is kept apart. */
-  get nameLength(): number {
-    return (this.#nameEnds[this.depth] as number) - (this.#nameStarts[this.depth] as number);
+  /** Where the name of the innermost element is, relative to the base; the root's is kept as {@link rootName}. */
+  get nameStart(): number {
+    return this.#nameStarts[this.depth] as number;
   }
 
-  /** Byte `offset` of the innermost element's name. */
-  nameByte(window: ByteWindow, offset: number): number | undefined {
-    if (this.depth === ROOT) return this.#rootName[offset];
-    return window.bytes[window.base + (this.#nameStarts[this.depth] as number) + offset];
+  get nameLength(): number {
+    return (this.#nameEnds[this.depth] as number) - (this.#nameStarts[this.depth] as number);
   }
 
   /** Enters the declarations of `tag`. @returns the default namespace it declares. */
@@ -114,11 +111,8 @@ export class OpenElements {
 
   /** Below the first level only the fact matters, so the value stays undecoded unless it may be a reserved one. */
   #declareDefault(window: ByteWindow, tag: StartTag, index: number): string {
-    const start = window.base + (tag.valueStarts[index] as number);
-    const end = window.base + (tag.valueEnds[index] as number);
-    const first = window.bytes[start];
-    // Reserved names begin with "h", or with a reference that may hide one.
-    const mayBeReserved = end - start >= XMLNS_NAMESPACE.length && (first === 0x68 || first === 0x26);
+    const length = (tag.valueEnds[index] as number) - (tag.valueStarts[index] as number);
+    const mayBeReserved = tag.hasReference || length === XML_NAMESPACE.length || length === XMLNS_NAMESPACE.length;
     if (this.depth > FIRST_LEVEL && !mayBeReserved) return '';
     const namespace = declaredValue(window, tag, index);
     if (namespace === XML_NAMESPACE || namespace === XMLNS_NAMESPACE) {
@@ -166,16 +160,14 @@ export class OpenElements {
   }
 
   #openRoot(window: ByteWindow, tag: StartTag, ownDefault: string): void {
-    if (textOf(window, localStartOf(tag), tag.nameEnd) !== 'stream') refuse('bad-format', 'the root is not a stream');
+    if (localNameOf(window, tag) !== 'stream') refuse('bad-format', 'the root is not a stream');
     const namespace = tag.nameColon === 0 ? ownDefault : this.#resolve(textOf(window, tag.nameStart, tag.nameColon));
     if (namespace !== STREAMS_NAMESPACE) refuse('invalid-namespace', `the root is not in ${STREAMS_NAMESPACE}`);
-    this.#rootName = Buffer.from(textOf(window, tag.nameStart, tag.nameEnd));
+    this.rootName = Buffer.from(textOf(window, tag.nameStart, tag.nameEnd));
     this.contentNamespace = ownDefault;
   }
 
   #openFirstLevel(window: ByteWindow, tag: StartTag, ownDefault: string | undefined): void {
-    this.localStart = localStartOf(tag);
-    this.nameEnd = tag.nameEnd;
     if (tag.nameColon === 0) {
       this.prefix = '';
       this.namespace = ownDefault ?? this.contentNamespace;
@@ -184,15 +176,12 @@ export class OpenElements {
       this.namespace = this.#resolve(this.prefix);
     }
     if (this.namespace !== STREAMS_NAMESPACE) return;
-    const isStream =
-      tag.nameEnd - this.localStart === STREAM.length &&
-      isSame(window.bytes, window.base + this.localStart, STREAM, 0, STREAM.length);
-    if (isStream) refuse('bad-format', 'a stream within the stream');
+    if (localNameOf(window, tag) === 'stream') refuse('bad-format', 'a stream within the stream');
   }
 }
 
-function localStartOf({ nameColon, nameStart }: StartTag): number {
-  return nameColon === 0 ? nameStart : nameColon + 1;
+function localNameOf(window: ByteWindow, { nameColon, nameStart, nameEnd }: StartTag): string {
+  return textOf(window, nameColon === 0 ? nameStart : nameColon + 1, nameEnd);
 }
 
 function textOf(window: ByteWindow, start: number, end: number | undefined): string {

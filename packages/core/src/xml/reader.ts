@@ -4,7 +4,7 @@ import { ByteWindow } from './byte-window.ts';
 import { refuse } from './refuse.ts';
 import { type Inheritance, Stanza } from './stanza.ts';
 import { type Token, Tokenizer, type TokenizerLimits } from './tokenizer.ts';
-import { readAttributes } from './tree.ts';
+import { endOfName, readAttributes } from './tree.ts';
 import { Utf8Gate } from './utf8.ts';
 
 /** What an {@link XmlStreamReader} reports, in order. The calls are synchronous. */
@@ -130,10 +130,10 @@ export class XmlStreamReader {
 
   #takeStanza(): Stanza {
     const window = this.#window;
-    const { base, isAscii } = window;
-    const { namespace, prefix, localStart, nameEnd } = this.#tokenizer.elements;
-    const source = window.text(base, window.position);
-    const name = isAscii ? source.slice(localStart, nameEnd) : window.text(base + localStart, base + nameEnd);
+    const { namespace, prefix } = this.#tokenizer.elements;
+    const source = window.text(window.base, window.position);
+    const nameStart = prefix === '' ? 1 : prefix.length + 2;
+    const name = source.slice(nameStart, endOfName(source, nameStart));
     window.release();
     return new Stanza({ name, prefix, namespace, source, inheritance: this.#takeInheritance() });
   }

@@ -1,10 +1,11 @@
 import type { ByteWindow } from './byte-window.ts';
 import { refuse } from './refuse.ts';
 
-/** What an attribute is to Namespaces in XML. */
+/** What an attribute is to Namespaces in XML. `xml:` ones are plain: no other prefix can mean the same. */
 export type AttributeKind = 'plain' | 'prefixed' | 'declaration';
 
 const XMLNS: Buffer = Buffer.from('xmlns');
+const XML: Buffer = Buffer.from('xml');
 
 /**
  * The start tag being read, as ranges of bytes relative to the window's base, which stay true when the bytes move. One
@@ -18,6 +19,8 @@ export class StartTag {
   attributeCount = 0;
   declarationCount = 0;
   prefixedCount = 0;
+  /** A value has a reference: raw and real values differ. */
+  hasReference = false;
   readonly starts: number[] = [];
   readonly ends: number[] = [];
   /** Where the colon of each attribute's name is, 0 without one. */
@@ -34,6 +37,7 @@ export class StartTag {
     this.attributeCount = 0;
     this.declarationCount = 0;
     this.prefixedCount = 0;
+    this.hasReference = false;
     this.#seen = 0;
   }
 
@@ -55,10 +59,11 @@ export class StartTag {
     const start = this.starts[index] as number;
     const colon = this.colons[index] as number;
     this.ends[index] = end;
-    if (isXmlns(bytes, base + start, (colon === 0 ? end : colon) - start)) {
+    const firstLength = (colon === 0 ? end : colon) - start;
+    if (firstLength === XMLNS.length && isSame(bytes, base + start, XMLNS, 0, XMLNS.length)) {
       this.kinds[index] = 'declaration';
       this.declarationCount++;
-    } else if (colon === 0) {
+    } else if (colon === 0 || (firstLength === XML.length && isSame(bytes, base + start, XML, 0, XML.length))) {
       this.kinds[index] = 'plain';
     } else {
       this.kinds[index] = 'prefixed';
@@ -85,10 +90,6 @@ export class StartTag {
     }
     return false;
   }
-}
-
-function isXmlns(bytes: Buffer, start: number, length: number): boolean {
-  return length === 5 && bytes[start] === 0x78 && isSame(bytes, start, XMLNS, 0, 5);
 }
 
 /** Whether two runs of bytes are equal. */

@@ -264,6 +264,7 @@ export class Tokenizer {
             state = BEHIND_NAME;
           } else if (found === AMPERSAND) {
             index++;
+            tag.hasReference = true;
             state = this.#beginReference(VALUE);
           } else if (found === LESS) {
             refuse('not-well-formed', '< in an attribute value');
@@ -283,12 +284,17 @@ export class Tokenizer {
           break;
         case END_NAME: {
           const { elements } = this;
+          const isRoot = elements.depth === 1;
+          const name = isRoot ? elements.rootName : bytes;
+          const nameStart = isRoot ? 0 : base + elements.nameStart;
           const length = elements.nameLength;
           let offset = index - base - this.#start;
           while (index < stop && offset < length) {
-            if (bytes[index++] !== elements.nameByte(window, offset++)) {
+            if (bytes[index] !== name[nameStart + offset]) {
               refuse('not-well-formed', 'an end tag that does not match its start tag');
             }
+            index++;
+            offset++;
           }
           if (offset === length) state = END_TAG;
           break;

@@ -30,7 +30,7 @@ export function findAttribute(source: string, name: string): AttributeCursor | n
 }
 
 /** Where the name that starts at `start` ends. */
-function endOfName(source: string, start: number): number {
+export function endOfName(source: string, start: number): number {
   let index = start;
   for (;;) {
     const code = source.charCodeAt(index);
