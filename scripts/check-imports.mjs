@@ -123,10 +123,15 @@ function checkDeclared({ folder, manifest, file }, specifier, line) {
   report(file, line, `${specifier} is not among the dependencies of ${folder}/package.json`);
 }
 
+/** Walks by itself: a recursive readdir follows the links in node_modules, which lead round in circles. */
 function sources(folder) {
-  return readdirSync(join(top, folder), { recursive: true })
-    .map((name) => `${folder}/${posix(name)}`)
-    .filter((name) => /\.(?:ts|mts|mjs)$/.test(name) && !/\/(?:node_modules|dist|fixtures)\//.test(name))
+  const entries = readdirSync(join(top, folder), { withFileTypes: true });
+  return entries
+    .flatMap((entry) => {
+      const name = `${folder}/${entry.name}`;
+      if (entry.isDirectory()) return ['node_modules', 'dist', 'fixtures'].includes(entry.name) ? [] : sources(name);
+      return /\.(?:ts|mts|mjs)$/.test(entry.name) ? [name] : [];
+    })
     .sort();
 }
 

@@ -1,89 +1,12 @@
+import type { Element } from '@xmpp/xml';
 import type { Observable } from 'rxjs';
-import type { CertificateReason, TransportError } from './errors.ts';
-import type { StanzaStream } from './stanza-stream.ts';
-import type { Cancellable } from './transport.ts';
-
-/** c2s is ALPN `xmpp-client` and namespace `jabber:client`, s2s `xmpp-server` and `jabber:server`. */
-export type ConnectionKind = 'c2s' | 's2s';
-
-/** RFC 6120 §1.4: the initiating entity opens, the receiving entity takes. */
-export type Role = 'initiating' | 'receiving';
-
-/** An IP address and port. */
-export interface SocketAddress {
-  readonly family: 'IPv4' | 'IPv6';
-  readonly address: string;
-  readonly port: number;
-}
-
-/** The addresses a connection uses now (RFC 9000 §9). */
-export interface NetworkPath {
-  readonly local: SocketAddress;
-  readonly remote: SocketAddress;
-}
-
-/** How something ended. Clean means: closing tags exchanged, bytes ended in order, no error. */
-export type CloseReason =
-  | { readonly clean: true; readonly by: 'local' | 'peer'; readonly error: null }
-  | { readonly clean: false; readonly by: 'local' | 'peer'; readonly error: TransportError };
-
-/** What was asked of a certificate: that it proves `domain` in this role (RFC 6120 §13.7). */
-export interface IdentityQuestion {
-  /** Source domain: `to` for the initiating entity, `from` for the receiving one (RFC 9525 §6.1). */
-  readonly domain: string;
-  /** What the peer claims to be. */
-  readonly purpose: 'c2s-server' | 's2s-server' | 's2s-client';
-}
-
-/** The policy's answer about one presented chain and one identity. It fails closed. */
-export type PeerVerdict =
-  | {
-      readonly verified: true;
-      readonly domain: string;
-      /** The presented identifier that matched, for example `dns:*.example.org` (RFC 9525 §6). */
-      readonly matched: string;
-      /** When the first certificate of the validated path expires, in milliseconds since the epoch. */
-      readonly expiresAtMs: number;
-    }
-  | {
-      readonly verified: false;
-      readonly domain: string;
-      readonly reason: CertificateReason;
-      /** TLS AlertDescription that fits (RFC 8446 §6). */
-      readonly alert: number;
-      /** One sentence for a log. */
-      readonly detail: string;
-    };
-
-/**
- * Facts about the security of a connection, the same on all its streams (XEP-0467 §2). What a TLS stack does not
- * tell is null, never guessed. Readable after the end.
- */
-export interface ConnectionSecurity {
-  readonly tlsVersion: 'TLSv1.2' | 'TLSv1.3' | null;
-  /** The cipher suite's IANA name, or null where the stack does not tell. */
-  readonly cipher: string | null;
-  readonly alpn: string | null;
-  /** Server name sent or received, as A-labels. */
-  readonly sni: string | null;
-  /** What the peer presented, DER, end-entity first; empty when it presented nothing. */
-  readonly peerCertificates: readonly Uint8Array[];
-  /** The verdict about the domain connected to; null where the peer is a client that need not prove one. */
-  readonly verdict: PeerVerdict | null;
-  /** Judges the presented chain for another identity; for every s2s stream its own `from` (XEP-0467 §2, RFC 6120 §13.7). */
-  verify(question: IdentityQuestion): PeerVerdict;
-  /** Channel binding types that {@link channelBinding} can give (RFC 9266, RFC 5929). */
-  readonly channelBindings: readonly string[];
-  /** The channel binding data, or null where the stack cannot give that type. */
-  channelBinding(type: string): Uint8Array | null;
-  /** Encrypted ClientHello (RFC 9849). */
-  readonly ech: 'accepted' | 'unavailable';
-  readonly resumed: boolean;
-  /** What happened to 0-RTT data: `none` was sent, or the server took or refused it. */
-  readonly earlyData: 'none' | 'accepted' | 'rejected';
-  /** Names of options in force that weaken validation; normally empty. */
-  readonly dangers: readonly string[];
-}
+import type { Cancellable } from './cancellable.ts';
+import type { TransportError } from './errors.ts';
+import type { CloseReason, ConnectionKind, NetworkPath, Role } from './facts.ts';
+import type { ConnectionSecurity } from './security.ts';
+import type { StreamError } from './stream-error.ts';
+import type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
+import type { Stanza } from './xml/stanza.ts';
 
 /** One secured association with a peer: a QUIC connection, a TLS connection. */
 export interface Connection extends AsyncDisposable {
@@ -110,6 +33,92 @@ export interface Connection extends AsyncDisposable {
   close(): Promise<void>;
   /** Ends at once, with `error` as the reason on this side; nothing further is delivered. Idempotent. */
   abort(error?: TransportError): void;
+  /** Settles once, with the first cause; never rejects. */
+  readonly closed: Promise<CloseReason>;
+}
+
+/** What happens on a stanza stream, in order, each exactly once. */
+export type StreamEvent =
+  /** The peer's stream header: the first, or one after a restart. */
+  | { readonly type: 'header'; readonly header: StreamHeader }
+  /** A first-level element: stanza or nonza. */
+  | { readonly type: 'stanza'; readonly stanza: Stanza }
+  /** The end of a stream that ended cleanly; a failure errors the observable instead. */
+  | { readonly type: 'close'; readonly reason: CloseReason };
+
+/** How {@link StanzaStream.consume} works. */
+export interface ConsumeOptions extends Cancellable {
+  /** Handlers running at once. @defaultValue 1, which keeps the order */
+  readonly concurrency?: number;
+}
+
+/**
+ * One XML stream in both directions, always already secured.
+ *
+ * Nothing is read from the peer before there is a consumer. There is one consumer at a time: a subscription of
+ * `events$` or `stanzas$`, a `for await` loop, or `consume`; a second one gets `XMPP_INVALID_STATE`. When a consumer
+ * leaves, the stream pauses, and the next one goes on at the very next event. A subscription is pushed to; the other
+ * ways pull, so that a slow consumer slows the peer down.
+ *
+ * A handler that throws or rejects ends this stream with `internal-server-error` and disturbs nothing else.
+ */
+export interface StanzaStream extends AsyncIterable<Stanza>, AsyncDisposable {
+  /** Unique within the connection. */
+  readonly id: string;
+  readonly connection: Connection;
+  /** `initiating` where this side opened the stream. */
+  readonly role: Role;
+  /** The peer's header of the current stream, null until it has come. */
+  readonly header: StreamHeader | null;
+  /** Bytes accepted by `send` that the transport has not taken yet. */
+  readonly queuedBytes: number;
+
+  /** Everything in order. Completes after a clean close, errors once otherwise. */
+  readonly events$: Observable<StreamEvent>;
+  /** The first-level elements of `events$`. */
+  readonly stanzas$: Observable<Stanza>;
+  /** Everything in order, pulled: nothing is parsed ahead of the consumer. */
+  events(): AsyncIterable<StreamEvent>;
+  /**
+   * Calls `handler` for every first-level element, `concurrency` of them at a time; resolves after a clean end.
+   * @throws TransportError the error the stream ended with; `XMPP_ABORTED` when the signal says so.
+   */
+  consume(handler: (stanza: Stanza) => unknown, options?: ConsumeOptions): Promise<void>;
+
+  /**
+   * Sends a stream header: the first one, or the one after a restart. The receiving entity may leave out everything:
+   * `from` is then the peer's `to`, `to` its `from`, and `id` 128 random bits (RFC 6120 §4.7.3). The initiating
+   * entity gives at least `to`. Content namespace and version are the connection's.
+   */
+  sendHeader(fields?: StreamHeaderFields): void;
+  /**
+   * Sends one first-level element. A string is sent as it is: it has to be exactly one complete, well-formed element,
+   * with everything from others escaped (`escapeText`, `escapeAttribute`). A {@link Stanza} of
+   * the content namespace of its own stream is sent in the content namespace of this one (RFC 6120 §4.8.3).
+   * @returns false above the high-water mark: wait for {@link drained} before sending more.
+   * @throws TransportError the reason when the stream cannot send any more; `XMPP_LIMIT_EXCEEDED` when the element
+   *   is larger than the peer announced to accept (XEP-0478), in which case nothing is sent.
+   */
+  send(stanza: Stanza | Element | string): boolean;
+  /** Resolves when the queue is below the high-water mark; rejects when the stream ends first. */
+  drained(options?: Cancellable): Promise<void>;
+  /**
+   * Call while handling the element that leads to a stream restart (RFC 6120 §4.3.3), such as the `<auth/>` that is
+   * answered by `<success/>`, or the `<success/>` itself. The parser is dropped: the bytes behind that element are
+   * a new stream, and the next event is its header.
+   */
+  restart(): void;
+  /**
+   * Tells that the peer is authenticated. Until then the receiving side of a stream refuses stanzas with
+   * `not-authorized` (RFC 6120 §4.9.3.12), holds elements to the smaller limit, and ends after
+   * {@link Limits.authenticationTimeoutMs}.
+   */
+  markAuthenticated(): void;
+
+  /** Closing handshake of RFC 6120 §4.4: queued stanzas, closing tag, half-close, then the peer's. Idempotent, never rejects. */
+  close(): Promise<void>;
+  /** Sends `<stream:error/>` and the closing tag and ends; local consumers end with `error`. Idempotent. */
+  abort(error: StreamError): void;
   /** Settles once, with the first cause; never rejects. */
   readonly closed: Promise<CloseReason>;
 }

@@ -3,20 +3,12 @@
  * XML framing, limits, typed errors, and the hub that gathers the bound transports.
  */
 export { endErrorOf, endWithError, stopWriting } from './byte-stream.ts';
-export type {
-  CloseReason,
-  Connection,
-  ConnectionKind,
-  ConnectionSecurity,
-  IdentityQuestion,
-  NetworkPath,
-  PeerVerdict,
-  Role,
-  SocketAddress,
-} from './connection.ts';
+export type { Cancellable } from './cancellable.ts';
+export type { Connection, ConsumeOptions, StanzaStream, StreamEvent } from './connection.ts';
 export { isIpLiteral, normalizeDomain } from './domain.ts';
 export type { CertificateReason, ErrorCategory, ErrorCode, TransportErrorDetails } from './errors.ts';
 export { CertificateError, ERROR_CATEGORIES, TransportError, toTransportError } from './errors.ts';
+export type { CloseReason, ConnectionKind, NetworkPath, Role, SocketAddress } from './facts.ts';
 export { GuardedObservable } from './guarded-observable.ts';
 export { Inbox } from './inbox.ts';
 export type { Limits } from './limits.ts';
@@ -25,19 +17,14 @@ export type { LogFunction, Logger } from './logger.ts';
 export { silentLogger } from './logger.ts';
 export type { CoreOptions } from './module.ts';
 export { coreModule } from './module.ts';
-export type {
-  ConsumeOptions,
-  StanzaStream,
-  StreamEvent,
-  StreamHeader,
-  StreamHeaderFields,
-} from './stanza-stream.ts';
+export type { ConnectionSecurity, IdentityQuestion, PeerVerdict } from './security.ts';
 export type { StreamErrorCondition, StreamErrorDetails } from './stream-error.ts';
 export { STREAM_ERROR_CONDITIONS, StreamError } from './stream-error.ts';
+export type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
 export { CONTENT_NAMESPACES } from './stream-header-rules.ts';
 export type { Token, TransportRegistration } from './tokens.ts';
 export { LIMITS, LOGGER, TRANSPORT } from './tokens.ts';
-export type { Cancellable, ConnectTarget, DrainOptions, Listener, ListenOptions, Transport } from './transport.ts';
+export type { ConnectTarget, DrainOptions, Listener, ListenOptions, Transport } from './transport.ts';
 export { TransportHub } from './transport-hub.ts';
 export { Stanza } from './xml/stanza.ts';
 export { escapeAttribute, escapeText } from './xml/writer.ts';

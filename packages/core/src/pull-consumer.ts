@@ -1,6 +1,6 @@
-import type { CloseReason } from './connection.ts';
+import type { ConsumeOptions, StreamEvent } from './connection.ts';
 import { TransportError } from './errors.ts';
-import type { ConsumeOptions, StreamEvent } from './stanza-stream.ts';
+import type { CloseReason } from './facts.ts';
 import type { Stanza } from './xml/stanza.ts';
 
 /** The one who takes a stream's events. */

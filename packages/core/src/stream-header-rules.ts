@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { ConnectionKind, Role } from './connection.ts';
 import { normalizeDomain } from './domain.ts';
-import type { StreamHeader, StreamHeaderFields } from './stanza-stream.ts';
+import type { ConnectionKind, Role } from './facts.ts';
 import { StreamError, type StreamErrorCondition } from './stream-error.ts';
+import type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
 
 /** The content namespace of each kind of connection (RFC 6120 §4.8.2). */
 export const CONTENT_NAMESPACES: Readonly<Record<ConnectionKind, string>> = Object.freeze({

@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream';
 import { endErrorOf } from './byte-stream.ts';
-import type { CloseReason } from './connection.ts';
+import type { StreamEvent } from './connection.ts';
 import { TransportError } from './errors.ts';
+import type { CloseReason } from './facts.ts';
 import type { Consumer, EventSource } from './pull-consumer.ts';
-import type { StreamEvent } from './stanza-stream.ts';
 import type { XmlStreamReader } from './xml/reader.ts';
 
 /** What the input tells its stanza stream. */

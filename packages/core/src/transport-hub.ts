@@ -1,10 +1,9 @@
 import { catchError, EMPTY, mergeMap, type Observable, type Subscription } from 'rxjs';
-import type { Connection } from './connection.ts';
+import type { Connection, StanzaStream } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
 import { GuardedObservable } from './guarded-observable.ts';
 import { Inbox } from './inbox.ts';
 import type { Logger } from './logger.ts';
-import type { StanzaStream } from './stanza-stream.ts';
 import type { TransportRegistration } from './tokens.ts';
 import type { DrainOptions, Listener, Transport } from './transport.ts';
 

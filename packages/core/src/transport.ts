@@ -1,5 +1,7 @@
 import type { Observable } from 'rxjs';
-import type { Connection, ConnectionKind, SocketAddress } from './connection.ts';
+import type { Cancellable } from './cancellable.ts';
+import type { Connection } from './connection.ts';
+import type { ConnectionKind, SocketAddress } from './facts.ts';
 
 /** Where and for whom to listen. */
 export interface ListenOptions {
@@ -23,11 +25,6 @@ export interface ConnectTarget {
   readonly port?: number;
   /** s2s: the local domain whose certificate is presented. @defaultValue no certificate is presented */
   readonly localDomain?: string;
-}
-
-/** What can wait takes a signal; aborting it frees everything and rejects with `XMPP_ABORTED`. */
-export interface Cancellable {
-  readonly signal?: AbortSignal;
 }
 
 /** A way to carry XML streams. An author of another transport implements this and proves it with the kit. */

@@ -2,14 +2,16 @@ import type { Duplex } from 'node:stream';
 import type { Element } from '@xmpp/xml';
 import type { Observable, Subscriber } from 'rxjs';
 import { endErrorOf, FAILED, PEER_STOPPED } from './byte-stream.ts';
-import type { CloseReason, Connection, Role } from './connection.ts';
+import type { Cancellable } from './cancellable.ts';
+import type { Connection, ConsumeOptions, StanzaStream, StreamEvent } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
+import type { CloseReason, Role } from './facts.ts';
 import { GuardedObservable } from './guarded-observable.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './logger.ts';
 import { type Consumer, consumeStanzas, PullConsumer, stanzasOf } from './pull-consumer.ts';
-import type { ConsumeOptions, StanzaStream, StreamEvent, StreamHeader, StreamHeaderFields } from './stanza-stream.ts';
 import { StreamError } from './stream-error.ts';
+import type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
 import { CONTENT_NAMESPACES, completeHeader, judgeHeader } from './stream-header-rules.ts';
 import { StreamInput } from './stream-input.ts';
 import {
@@ -22,7 +24,6 @@ import {
   STARTTLS_FAILURE,
 } from './stream-nonzas.ts';
 import { StreamOutput } from './stream-output.ts';
-import type { Cancellable } from './transport.ts';
 import { XmlStreamReader } from './xml/reader.ts';
 import { Stanza } from './xml/stanza.ts';
 import { STREAM_END, writeElement, writeHeader, writeStreamError } from './xml/writer.ts';

@@ -54,9 +54,10 @@ export class QuicByteStream extends Duplex {
   onReadable(): void {
     const { engine, slab } = this.#host;
     while (this.#wanted && !this.#readOver) {
+      const space = slab.space();
       let result: readonly [bytes: number, fin: boolean] | null;
       try {
-        result = engine.read(this.streamId, slab.space());
+        result = engine.read(this.streamId, space);
       } catch (thrown) {
         this.#onReadFailed(thrown);
         return;
@@ -71,6 +72,9 @@ export class QuicByteStream extends Duplex {
         this.#readOver = true;
         this.push(null);
         this.#finishIfOver();
+      } else if (bytes < space.length) {
+        // That was all; asking again would only tell so.
+        return;
       }
     }
   }

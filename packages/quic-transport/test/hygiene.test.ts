@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { StreamError } from '@stanzaport/core';
 import { firstValueFrom, take, toArray } from 'rxjs';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -15,6 +18,7 @@ import {
   openStreamPair,
   type QuicSetup,
   targetOf,
+  testCa,
 } from './tools/quic-pair.ts';
 import { RawQuicClient } from './tools/raw-quic-client.ts';
 
@@ -368,6 +372,32 @@ describe('listening', () => {
     await expect(inUse).rejects.toThrow(`127.0.0.1:${address.port}`);
     const elsewhere = transport.listen({ host: '198.51.100.1', port: 0 });
     await expect(elsewhere).rejects.toMatchObject({ code: 'XMPP_ADDRESS_UNAVAILABLE' });
+  });
+
+  test('[TC-01] [CERT-24] an unreadable file or a key that does not fit: listen rejects, naming the file', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stanzaport-'));
+    try {
+      const ca = await testCa();
+      const file = (name: string): string => join(folder, name);
+      const { chainPem } = await ca.issue({ dnsNames: [DOMAIN] });
+      const { keyPem } = await ca.issue({ dnsNames: [DOMAIN] });
+      await Promise.all([writeFile(file('chain.pem'), chainPem), writeFile(file('key.pem'), keyPem)]);
+      await writeFile(file('junk.pem'), 'no certificate');
+      for (const [cert, key, named] of [
+        ['chain.pem', 'key.pem', 'key.pem'],
+        ['absent.pem', 'key.pem', 'absent.pem'],
+        ['junk.pem', 'key.pem', 'junk.pem'],
+        ['chain.pem', 'junk.pem', 'junk.pem'],
+      ] as const) {
+        const credentials = [{ domain: DOMAIN, cert: file(cert), key: file(key) }];
+        const transport = await createQuicTransport({ domains: [], credentials });
+        const listening = transport.listen({ host: '127.0.0.1', port: 0 });
+        await expect(listening).rejects.toMatchObject({ category: 'config', code: 'XMPP_BAD_CREDENTIAL' });
+        await expect(listening).rejects.toThrow(file(named));
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('[TC-01] a wildcard listener is reached at every address of the machine, over IPv4 and IPv6', async () => {

@@ -50,16 +50,30 @@ export class Credential {
 /** The credentials of this host, chosen by server name (RFC 6066 §3). */
 export class CredentialStore {
   readonly #logger: Logger;
-  #byDomain: ReadonlyMap<string, Credential>;
+  /** Null until the files are read. */
+  #byDomain: ReadonlyMap<string, Credential> | null = null;
+  #options: readonly CredentialOptions[];
 
   /**
    * Reads and checks every credential.
+   * @param readsWhen `on-first-use` leaves the reading, and the throwing, to the first call that needs a credential: a
+   *   listener that starts, rather than the wiring of an application.
    * @throws TransportError `XMPP_BAD_CREDENTIAL`, naming the file, if one cannot be read or parsed, the key does not
    *   fit, or there is no domain to serve it for; `XMPP_BAD_OPTION` for a domain that is none or is given twice.
    */
-  constructor(options: readonly CredentialOptions[] = [], logger: Logger = silentLogger) {
+  constructor(
+    options: readonly CredentialOptions[] = [],
+    logger: Logger = silentLogger,
+    readsWhen: 'now' | 'on-first-use' = 'now',
+  ) {
     this.#logger = logger;
-    this.#byDomain = this.#load(options);
+    this.#options = options;
+    if (readsWhen === 'now') this.#credentials();
+  }
+
+  #credentials(): ReadonlyMap<string, Credential> {
+    this.#byDomain ??= this.#load(this.#options);
+    return this.#byDomain;
   }
 
   /**
@@ -68,11 +82,12 @@ export class CredentialStore {
    */
   replace(options: readonly CredentialOptions[]): void {
     this.#byDomain = this.#load(options);
+    this.#options = options;
   }
 
   /** Every domain served, A-labels; some may be `*.a.example`. */
   get domains(): readonly string[] {
-    return [...this.#byDomain.keys()];
+    return [...this.#credentials().keys()];
   }
 
   /**
@@ -83,9 +98,10 @@ export class CredentialStore {
   select(serverName: string): Credential | null {
     const domain = normalizeDomain(serverName);
     if (domain === null || isIpLiteral(domain)) return null;
+    const byDomain = this.#credentials();
     const dot = domain.indexOf('.');
-    const wildcard = dot > 0 ? this.#byDomain.get(`*${domain.slice(dot)}`) : undefined;
-    return this.#byDomain.get(domain) ?? wildcard ?? null;
+    const wildcard = dot > 0 ? byDomain.get(`*${domain.slice(dot)}`) : undefined;
+    return byDomain.get(domain) ?? wildcard ?? null;
   }
 
   /** Whether a domain is served here. */

@@ -12,12 +12,13 @@ export interface TlsOptions extends CertificatePolicyOptions {
 
 /**
  * Binds {@link CREDENTIALS} and {@link CERTIFICATE_POLICY} for every transport. Needs `coreModule` beside it. Files
- * are read when the first transport is made; a bad one throws there, as {@link CredentialStore} tells.
+ * are read when the first listener starts, or a server connects to another; a bad one rejects `listen` or `connect`, as
+ * {@link CredentialStore} tells.
  */
 export function tlsModule(options: TlsOptions = {}): ContainerModule {
   return new ContainerModule(({ bind }) => {
     bind<CredentialStore>(CREDENTIALS)
-      .toResolvedValue((logger: Logger) => new CredentialStore(options.credentials, logger), [LOGGER])
+      .toResolvedValue((logger: Logger) => new CredentialStore(options.credentials, logger, 'on-first-use'), [LOGGER])
       .inSingletonScope();
     bind<CertificatePolicy>(CERTIFICATE_POLICY)
       .toResolvedValue((logger: Logger) => new CertificatePolicy(options, logger), [LOGGER])

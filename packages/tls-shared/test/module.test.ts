@@ -29,10 +29,11 @@ test('[CERT-25] tlsModule binds one store and one policy, which log to the logge
   expect(records).toHaveLength(1);
 });
 
-test('[CERT-24] a bad file is the same typed error through the container', () => {
+test('[CERT-24] a bad file is the same typed error through the container, once a credential is needed', () => {
   const container = new Container();
   container.load(coreModule(), tlsModule({ credentials: [{ cert: '/absent.crt', key: '/absent.key' }] }));
-  expect(() => container.get(CREDENTIALS)).toThrow(
+  const credentials = container.get<CredentialStore>(CREDENTIALS);
+  expect(() => credentials.domains).toThrow(
     expect.objectContaining({ code: 'XMPP_BAD_CREDENTIAL', message: expect.stringContaining('/absent.crt') }),
   );
 });

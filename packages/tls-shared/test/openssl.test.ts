@@ -52,7 +52,7 @@ async function isAuthorized({ credential, question }: CertificateVector): Promis
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const accepted = once(server, 'secureConnection');
+  server.on('secureConnection', (peer) => peer.resume());
   const socket = connect({
     port,
     host: '127.0.0.1',
@@ -60,9 +60,10 @@ async function isAuthorized({ credential, question }: CertificateVector): Promis
     ca: ca.rootPem,
     rejectUnauthorized: false,
   });
-  await Promise.all([accepted, once(socket, 'secureConnect')]);
+  await once(socket, 'secureConnect');
   const { authorized } = socket;
-  socket.destroy();
+  socket.resume().end();
+  await once(socket, 'close');
   server.close();
   await once(server, 'close');
   return authorized;

@@ -1,5 +1,5 @@
-import type { StreamHeader } from '../stanza-stream.ts';
 import { StreamError } from '../stream-error.ts';
+import type { StreamHeader } from '../stream-header.ts';
 import { ByteWindow } from './byte-window.ts';
 import { refuse } from './refuse.ts';
 import { type Inheritance, Stanza } from './stanza.ts';

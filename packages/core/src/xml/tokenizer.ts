@@ -72,6 +72,8 @@ const EMPTY_ROOT = 23;
  * accepted is read again as text by whoever needs it.
  *
  * It throws a StreamError at the first byte that decides, and is not to be used afterwards.
+ *
+ * The file is long because the machine is one function, and because engines fold constants only within a module.
  */
 export class Tokenizer {
   readonly elements: OpenElements = new OpenElements();
@@ -97,8 +99,9 @@ export class Tokenizer {
     return this.#window.base + this.#tag.nameStart - 1;
   }
 
-  /** What follows is a new document (RFC 6120 §4.3.3). */
+  /** What follows the last token is a new document (RFC 6120 §4.3.3). */
   restart(): void {
+    this.#window.position = this.#window.base;
     this.elements.reset();
     this.#state = PROLOG;
   }

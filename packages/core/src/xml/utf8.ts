@@ -6,15 +6,15 @@ export interface Utf8Run {
   readonly isAscii: boolean;
 }
 
-/** At most one sequence completed from before, and the rest of the chunk. */
-const EMPTY: readonly Utf8Run[] = [];
+const NONE: readonly Utf8Run[] = Object.freeze([]);
+const NO_BYTES: Buffer = Buffer.alloc(0);
 
 /**
  * Checks UTF-8 strictly (RFC 3629: nothing overlong, no surrogates, nothing beyond U+10FFFF) across chunk borders.
  * What is behind it only ever sees whole characters: a sequence that a chunk border cuts is held back until complete.
  */
 export class Utf8Gate {
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = NO_BYTES;
   #isBroken = false;
 
   /** An invalid byte has come; what was valid before it has been let through, nothing more will be. */
@@ -27,9 +27,9 @@ export class Utf8Gate {
     return this.#held.length;
   }
 
-  /** Gives what may be read on, in order; no run is empty. */
+  /** Gives what may be read on: at most one sequence completed from before, and the rest of the chunk; no run is empty. */
   push(chunk: Buffer): readonly Utf8Run[] {
-    if (this.#isBroken || chunk.length === 0) return EMPTY;
+    if (this.#isBroken || chunk.length === 0) return NONE;
     if (this.#held.length > 0) return this.#complete(chunk);
     if (isAscii(chunk)) return [{ bytes: chunk, isAscii: true }];
     return this.#check(chunk);
@@ -42,10 +42,10 @@ export class Utf8Gate {
     const { end, status } = scanSequence(joined, 0);
     if (status === 'partial') {
       this.#held = joined;
-      return EMPTY;
+      return NONE;
     }
     if (status === 'invalid') return this.#break(joined, 0);
-    this.#held = Buffer.alloc(0);
+    this.#held = NO_BYTES;
     const sequence = { bytes: joined.subarray(0, end), isAscii: false };
     return [sequence, ...this.push(chunk.subarray(end - held.length))];
   }
@@ -61,13 +61,13 @@ export class Utf8Gate {
 
   #break(chunk: Buffer, end: number): readonly Utf8Run[] {
     this.#isBroken = true;
-    this.#held = Buffer.alloc(0);
+    this.#held = NO_BYTES;
     return run(chunk.subarray(0, end));
   }
 }
 
 function run(bytes: Buffer): readonly Utf8Run[] {
-  return bytes.length === 0 ? EMPTY : [{ bytes, isAscii: false }];
+  return bytes.length === 0 ? NONE : [{ bytes, isAscii: false }];
 }
 
 /** Where a sequence that is valid so far, but not complete, begins at the end of `bytes`; their length if none does. */

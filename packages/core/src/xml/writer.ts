@@ -1,7 +1,7 @@
 import type { Element } from '@xmpp/xml';
 import { TransportError } from '../errors.ts';
-import type { StreamHeader } from '../stanza-stream.ts';
 import type { StreamError } from '../stream-error.ts';
+import type { StreamHeader } from '../stream-header.ts';
 import { FORBIDDEN_CHARACTER, QUALIFIED_NAME } from './characters.ts';
 import { STREAMS_NAMESPACE } from './values.ts';
 
@@ -72,7 +72,7 @@ export function writeStreamError({ condition, text, applicationCondition }: Stre
  */
 export function writeElement(element: Element): string {
   const taken = new Map<string, string>();
-  const defaultNamespace = element.attrs.xmlns === undefined ? element.parent?.findNS() : undefined;
+  const defaultNamespace = (element.attrs.xmlns ?? null) === null ? element.parent?.findNS() : undefined;
   if (defaultNamespace !== undefined) taken.set('xmlns', defaultNamespace);
   const rest = writeRest(element, new Set(['xml', 'stream']), (prefix) => {
     const namespace = element.parent?.findNS(prefix);

@@ -52,21 +52,22 @@ function corpus(): Buffer[] {
 
 describe('chunk borders mean nothing', () => {
   for (const [index, bytes] of corpus().entries()) {
-    const expected = readPieces([bytes]);
+    const expected = JSON.stringify(readPieces([bytes]));
 
     test(`[XML-17] stream ${index} cut at every byte`, () => {
       for (let place = 0; place <= bytes.length; place++) {
-        expect(readPieces([bytes.subarray(0, place), bytes.subarray(place)]), `cut at ${place}`).toEqual(expected);
+        const events = readPieces([bytes.subarray(0, place), bytes.subarray(place)]);
+        expect(JSON.stringify(events), `cut at ${place}`).toBe(expected);
       }
     });
 
     test(`[XML-17] stream ${index} in single bytes`, () => {
-      expect(readPieces(singleBytes(bytes))).toEqual(expected);
+      expect(JSON.stringify(readPieces(singleBytes(bytes)))).toBe(expected);
     });
 
     test(`[XML-17] stream ${index} in random pieces`, () => {
       const random = new Random(index);
-      for (let count = 0; count < 100; count++) expect(readPieces(cut(bytes, random))).toEqual(expected);
+      for (let count = 0; count < 100; count++) expect(JSON.stringify(readPieces(cut(bytes, random)))).toBe(expected);
     });
   }
 
@@ -86,15 +87,15 @@ describe('chunk borders mean nothing', () => {
     ]);
   });
 
-  test('[XML-17] 5,000 made streams, whole, in single bytes and in random pieces', () => {
+  test('[XML-17] 1,500 made streams, whole, in single bytes and in random pieces', () => {
     const random = new Random(17);
-    for (let count = 0; count < 5_000; count++) {
+    for (let count = 0; count < 1_500; count++) {
       const text = mutate(makeStream(random), random);
       const bytes = Buffer.from(text);
       if (random.chance(4)) bytes[random.below(bytes.length)] = random.below(256);
-      const expected = readPieces([bytes]);
-      expect(readPieces(singleBytes(bytes)), text).toEqual(expected);
-      expect(readPieces(cut(bytes, random)), text).toEqual(expected);
+      const expected = JSON.stringify(readPieces([bytes]));
+      expect(JSON.stringify(readPieces(singleBytes(bytes))), text).toBe(expected);
+      expect(JSON.stringify(readPieces(cut(bytes, random))), text).toBe(expected);
     }
   });
 

@@ -552,6 +552,14 @@ describe('the reader itself', () => {
     expect(brief(recording.events)).toEqual(['header', '<a/>', 'header', '<b/>']);
   });
 
+  test('[XML-07] a restart while the new header is half there reads it from its beginning', () => {
+    const { reader, events } = record();
+    reader.feed(utf8(`${HEADER}<a/> ${HEADER.slice(0, 30)}`));
+    reader.restart();
+    reader.feed(utf8(HEADER.slice(30)));
+    expect(brief(events)).toEqual(['header', '<a/>', 'header']);
+  });
+
   test('[XML-07] without a restart a second header is refused, and with one too many the old stream is', () => {
     const recording = record();
     recording.onStanza = () => recording.reader.restart();

@@ -20,6 +20,7 @@ function onlyStanza(text: string, header = HEADER): Stanza {
   return stanza as Stanza;
 }
 
+const meaningOf = (stanza: Stanza): string => JSON.stringify(nodeFrom(stanza.element));
 const headerFor = (contentNamespace: string): string => HEADER.replace('jabber:client', contentNamespace);
 /** A header that gives nothing: what stands alone means the same here. */
 const BARE_HEADER = `<s:stream xmlns:s='${STREAMS}'>`;
@@ -110,16 +111,16 @@ describe('standing alone', () => {
     expect(onlyStanza(stanza.toString(), BARE_HEADER).namespace).toBe(stanza.namespace);
   });
 
-  test('[XML-14] every element of 5,000 made streams means the same alone, and as a tree written again', () => {
+  test('[XML-14] every element of 1,500 made streams means the same alone, and as a tree written again', () => {
     const random = new Random(14);
     let compared = 0;
-    for (let count = 0; count < 5_000; count++) {
+    for (let count = 0; count < 1_500; count++) {
       const { stanzas, reader } = record();
       reader.feed(Buffer.from(makeStream(random)));
       for (const stanza of stanzas) {
-        const node = nodeFrom(stanza.element);
-        expect(nodeFrom(onlyStanza(stanza.toString(), BARE_HEADER).element)).toEqual(node);
-        expect(nodeFrom(onlyStanza(writeElement(stanza.element), BARE_HEADER).element)).toEqual(node);
+        const meaning = meaningOf(stanza);
+        expect(meaningOf(onlyStanza(stanza.toString(), BARE_HEADER))).toBe(meaning);
+        expect(meaningOf(onlyStanza(writeElement(stanza.element), BARE_HEADER))).toBe(meaning);
         compared++;
       }
     }

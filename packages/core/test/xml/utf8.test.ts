@@ -53,7 +53,7 @@ describe('the UTF-8 gate', () => {
       differences.check([Buffer.of(first)]);
       for (let second = first < 0x80 ? 256 : 0; second < 256; second++) {
         differences.check([Buffer.of(first, second)]);
-        for (const third of first < 0xe0 ? [] : [0x20, 0x80, 0xbf, 0xc0]) {
+        for (const third of first < 0xe0 ? [] : [0x20, 0x80, 0xc0]) {
           differences.check([Buffer.of(first, second, third)]);
           differences.check([Buffer.of(first, second), Buffer.of(third, 0x80)]);
         }
@@ -62,13 +62,13 @@ describe('the UTF-8 gate', () => {
     expect(differences.found).toEqual([]);
   });
 
-  test('[XML-12] 20,000 random strings of bytes, whole and in random pieces', () => {
+  test('[XML-12] 10,000 random strings of bytes, whole and in random pieces', () => {
     const random = new Random(12);
     const differences = new Differences();
     const parts = ['a', 'é', '€', '😀', '\u0800', '\ud7ff', '\ue000', '\u{10ffff}', '\u{10000}'].map((text) =>
       Buffer.from(text),
     );
-    for (let count = 0; count < 20_000; count++) {
+    for (let count = 0; count < 10_000; count++) {
       const bytes = Buffer.concat(
         Array.from({ length: 1 + random.below(8) }, () =>
           random.chance(6) ? Buffer.of(random.below(256)) : random.pick(parts),
