@@ -6,7 +6,7 @@ import { createRandom, type Random } from './tools/random.ts';
 import { RawQuicClient } from './tools/raw-quic-client.ts';
 
 /** How many mutated datagrams; more by the environment, for a longer look. */
-const DATAGRAMS = 100_000 * Number(process.env['STANZAPORT_FUZZ_SCALE'] ?? 1);
+const DATAGRAMS = 100_000 * Number(process.env.STANZAPORT_FUZZ_SCALE ?? 1);
 /** Sent between two looks at what the listener has taken, so that the kernel drops none. */
 const BURST = 100;
 
@@ -28,23 +28,13 @@ afterEach(() => {
 
 /** Genuine datagrams of a client: Initial, Handshake and 1-RTT packets, some of the latter with stream data. */
 async function recordClient(port: number): Promise<Buffer[]> {
-  const recorded: Buffer[] = [];
   const client = await RawQuicClient.start({ port });
-  const { send } = client.socket;
-  client.socket.send = ((datagram: Buffer, ...rest: [number, string]) => {
-    recorded.push(Buffer.from(datagram));
-    return send.call(client.socket, datagram, ...rest);
-  }) as typeof send;
   await client.until(() => client.engine.established);
   client.write(0, HEADER);
   for (let count = 0; count < 20; count++) client.write(0, `<a xmlns='urn:x' n='${count}'/>`);
   await client.until(() => client.engine.stats().packetsReceived > 3);
   await client.stop();
-  // A fresh first flight too: nothing of it has been seen by the server.
-  const unseen = await RawQuicClient.start({ port: 9 });
-  unseen.engine.close(true, 0, '');
-  await unseen.stop();
-  return recorded;
+  return client.sent;
 }
 
 async function freshInitials(count: number): Promise<Buffer[]> {

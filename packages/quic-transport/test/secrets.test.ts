@@ -62,6 +62,6 @@ test('[POL-09] records of a connection and of a stream say which one they are of
   }
   const ofStream = records.find(({ msg }) => msg === 'stanza stream ended');
   expect(ofStream).toMatchObject({ transport: 'quic', streamId: '0' });
-  expect(ofStream?.['connectionId']).toMatch(/^quic-\d+$/);
-  expect(ofStream?.['remote']).toMatch(/^127\.0\.0\.1 \d+$/);
+  expect(ofStream?.connectionId).toMatch(/^quic-\d+$/);
+  expect(ofStream?.remote).toMatch(/^127\.0\.0\.1 \d+$/);
 });

@@ -24,7 +24,11 @@ const XMLNS = 'http://www.w3.org/2000/xmlns/';
  * Where saxes 6 is more lenient than Namespaces in XML: it trims namespace names, and lets a local part begin with what
  * may only follow (`p:1`).
  */
-const LENIENCIES = [/xmlns[^=]*=\s*(?:["']\s|'[^'<]*\s'|"[^"<]*\s")/, /:(?:[-.0-9·]|\u0300)/];
+const TRIMMED = String.raw`(?:\s|&#(?:0*(?:9|10|13|32)|x0*(?:9|[aA]|[dD]|20));)`;
+const LENIENCIES = [
+  new RegExp(`xmlns[^=]*=\\s*(?:["']${TRIMMED}|'[^'<]*${TRIMMED}'|"[^"<]*${TRIMMED}")`),
+  /:(?:[-.0-9·]|\u0300)/,
+];
 
 export function isWhereSaxesIsLenient(text: string): boolean {
   return LENIENCIES.some((leniency) => leniency.test(text));

@@ -1,4 +1,4 @@
-import type { StreamHeader } from '../../src/stanza-stream.ts';
+import type { StreamHeader } from '../../src/stream-header.ts';
 import { type XmlReaderLimits, XmlStreamReader } from '../../src/xml/reader.ts';
 import type { Stanza } from '../../src/xml/stanza.ts';
 

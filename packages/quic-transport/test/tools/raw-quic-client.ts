@@ -33,6 +33,8 @@ const CONFIG: EngineConfigOptions = {
 export class RawQuicClient {
   readonly engine: EngineConnection;
   readonly socket: dgram.Socket;
+  /** Every datagram that has left. */
+  readonly sent: Buffer[] = [];
   /** Set to take datagrams away from the engine: a peer that has vanished, or a test that wants to see them. */
   onDatagram: ((datagram: Buffer) => void) | null = null;
   readonly #port: number;
@@ -97,7 +99,7 @@ export class RawQuicClient {
     if (this.#stopped) return;
     this.#read();
     if (!this.#silent) {
-      for (const datagram of this.datagrams()) this.socket.send(datagram, this.#port, this.#host);
+      for (const datagram of this.datagrams()) this.send(datagram);
     }
     clearTimeout(this.#timer);
     const { deadlineMs } = this.engine;
@@ -122,6 +124,7 @@ export class RawQuicClient {
 
   /** Sends these very bytes. */
   send(datagram: Uint8Array): void {
+    this.sent.push(Buffer.from(datagram));
     this.socket.send(datagram, this.#port, this.#host);
   }
 
