@@ -331,26 +331,27 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   }
 
   async #close(): Promise<void> {
+    const deadlineAtMs = performance.now() + this.#limits.closeTimeoutMs;
     clearTimeout(this.#firstStreamTimer);
     for (const waiter of this.#creditWaiters) {
       waiter.reject(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
     }
     await Promise.all([...this.#stanzaStreams.values()].map((stream) => stream.close()));
-    if (!this.#settled) await this.#acknowledged();
+    if (!this.#settled) await this.#acknowledged(deadlineAtMs - performance.now());
     // CONNECTION_CLOSE throws away what is in flight (RFC 9000 §10.2), so it comes last.
     this.#driver.close(true, APPLICATION_CODE.normal, '');
     await this.#released;
   }
 
-  /** Resolves when the peer has acknowledged the last byte of every stream, at the latest after the close timeout. */
-  #acknowledged(): Promise<void> {
+  /** Resolves when the peer has acknowledged the last byte of every stream, at the latest after `timeoutMs`. */
+  #acknowledged(timeoutMs: number): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
         clearTimeout(timer);
         this.#onAcknowledged = null;
         resolve();
       };
-      const timer = setTimeout(done, this.#limits.closeTimeoutMs);
+      const timer = setTimeout(done, Math.max(0, timeoutMs));
       this.#onAcknowledged = done;
       this.#checkAcknowledged(done);
     });

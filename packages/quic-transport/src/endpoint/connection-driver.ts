@@ -69,6 +69,9 @@ export interface DriverTiming {
 const SPARE_CONNECTION_IDS = 3;
 /** The engine sends as much as the congestion window allows; a turn does not, so that its neighbours come in between. */
 const DATAGRAMS_PER_TURN = 64;
+/** Retired connection IDs that are still known as such, for packets that come late. */
+const RETIRED_IDS_KEPT = 8;
+const NOBODY: Addressee<UdpSocket> = { receive: () => undefined };
 /** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
@@ -86,6 +89,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #budget: ByteBudget;
   /** IDs we issued that the peer may use. */
   readonly #keys = new Set<string>();
+  readonly #retired: string[] = [];
   /** The ID a client chose for its first packets. It leads here to the end, so that a replay of them stays harmless. */
   readonly #initialKey: string | null;
   #established = false;
@@ -176,9 +180,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       this.#shared.watchdog.leave();
     }
     this.#heard = true;
-    // A packet that still carries a retired ID would be a protocol violation in the engine's eyes.
     for (let id = engine.nextRetiredConnectionId(); id !== null; id = engine.nextRetiredConnectionId()) {
-      this.#forget(connectionIdKey(id));
+      this.#retire(connectionIdKey(id));
     }
     // Its queue is unbounded, and a single path has no events that mean anything.
     while (engine.nextPathEvent() !== null);
@@ -321,7 +324,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #end(end: ConnectionEnd, lastWords: Uint8Array | null, nowMs: number): void {
     this.#ended = true;
     const { timers, ids } = this.#shared;
-    const keys = this.#initialKey === null ? [...this.#keys] : [...this.#keys, this.#initialKey];
+    const keys = [...this.#keys, ...this.#retired, ...(this.#initialKey === null ? [] : [this.#initialKey])];
     timers.remove(this);
     const datagram = end.type === 'closed' && end.by === 'local' ? lastWords : null;
     const release = (): void => {
@@ -347,8 +350,15 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     return Math.min(3 * this.engine.stats().rttMs + MAX_ACK_DELAY_MS, LONGEST_PROBE_TIMEOUT_MS);
   }
 
-  #forget(key: string): void {
+  /**
+   * The engine takes a packet to a retired ID for a protocol violation, and a stateless reset in answer to one can end
+   * the connection of a peer that still knows its token. So late packets to the last few lead nowhere for a while.
+   */
+  #retire(key: string): void {
+    const { ids } = this.#shared;
     this.#keys.delete(key);
-    this.#shared.ids.remove(key);
+    ids.redirect([key], NOBODY);
+    this.#retired.push(key);
+    if (this.#retired.length > RETIRED_IDS_KEPT) ids.remove(this.#retired.shift() as string);
   }
 }
