@@ -20,16 +20,11 @@ function createHub(modules: { readonly tls: Parameters<typeof tlsModule>[0]; rea
   return container.get(TransportHub);
 }
 
-/** @returns the port, and what stops it. */
-export async function startFullServer(
-  work: Work,
-  certificate: string,
-  key: string,
-): Promise<{ readonly port: number; stop(): Promise<void> }> {
+export async function startFullServer(work: Work, certificate: string, key: string): Promise<number> {
   const hub = createHub({ tls: { credentials: [{ domain: DOMAIN, cert: certificate, key }] }, listen: true });
   hub.streams$.subscribe((stream) => serve(stream, work));
   await hub.start();
-  return { port: hub.listeners[0]?.address.port ?? 0, stop: () => hub.stop() };
+  return hub.listeners[0]?.address.port ?? 0;
 }
 
 function serve(stream: StanzaStream, work: Work): void {

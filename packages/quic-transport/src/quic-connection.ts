@@ -51,6 +51,8 @@ interface CreditWaiter {
 const STREAM_CREDIT_TIMEOUT_MS = 30_000;
 /** Up to so many streams asking each one is cheaper than having the engine list those that are readable. */
 const POLLED_STREAMS = 64;
+/** Up to so many streams are read without being asked. */
+const READ_UNASKED = 2;
 /** Finished streams whose acknowledgement is looked at together. */
 const UNACKNOWLEDGED_BATCH = 32;
 const NO_BYTES = new Uint8Array(0);
@@ -209,13 +211,16 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     const { engine } = this;
     if (this.#creditWaiters.length > 0 && engine.peerStreamsLeft > 0) this.#grantCredit();
     if (this.#onAcknowledged !== null) this.#checkAcknowledged(this.#onAcknowledged);
-    if (!engine.hasReadable) return;
-    if (this.#byteStreams.size <= POLLED_STREAMS) {
-      for (const [streamId, stream] of this.#byteStreams) {
-        if (stream.wantsToRead && engine.isReadable(streamId)) stream.onReadable();
+    const streams = this.#byteStreams;
+    if (streams.size <= POLLED_STREAMS) {
+      // With one or two, the attempt to read costs no more than the question whether to.
+      const asks = streams.size > READ_UNASKED;
+      for (const [streamId, stream] of streams) {
+        const isReadable = stream.wantsToRead && (!asks || engine.isReadable(streamId));
+        if (isReadable) stream.onReadable();
       }
-      if (!engine.hasReadable) return;
     }
+    if (!engine.hasReadable) return;
     // What is left is new, or its reader has paused. One pass only: a hostile peer can keep a stream listed for ever.
     for (const streamId of [...engine.readableStreams()]) {
       const stream = this.#byteStreams.get(streamId);

@@ -58,6 +58,11 @@ export interface Carrier {
   readonly remotePort: number;
 }
 
+/** Keeps a copy of the last datagram that was sent. */
+interface LastDatagram {
+  bytes: Uint8Array | null;
+}
+
 /** Timing of one connection, in milliseconds. */
 export interface DriverTiming {
   readonly handshakeTimeoutMs: number;
@@ -95,6 +100,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #established = false;
   #ended = false;
   #refused = false;
+  /** The peer broke the protocol: the engine's next datagram says so. */
+  #violated = false;
   /** Set when the end is of our making: the next datagram says so. */
   #localClose = false;
   #keepsAlive = false;
@@ -176,6 +183,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     } catch (thrown) {
       // The engine is closing now and will say why; a misuse of ours would come up again when it transmits.
       if (!(thrown instanceof EngineError)) throw thrown;
+      this.#violated = true;
     } finally {
       this.#shared.watchdog.leave();
     }
@@ -183,8 +191,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     for (let id = engine.nextRetiredConnectionId(); id !== null; id = engine.nextRetiredConnectionId()) {
       this.#retire(connectionIdKey(id));
     }
-    // Its queue is unbounded, and a single path has no events that mean anything.
-    while (engine.nextPathEvent() !== null);
     this.mark();
   }
 
@@ -226,6 +232,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #takeIn = (nowMs: number): void => {
     if (this.#heard) {
       this.#heard = false;
+      // Its queue is unbounded, and a single path has no events that mean anything.
+      while (this.engine.nextPathEvent() !== null);
       this.#pingAtMs = this.#keepsAlive ? nowMs + this.#timing.keepAliveMs : Number.POSITIVE_INFINITY;
     }
     if (!this.#established && this.engine.established) this.#establish();
@@ -234,12 +242,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   readonly #letOut = (nowMs: number): void => {
     if (this.#established) this.#owner.onOutput();
-    const closing = this.#localClose || this.engine.localError !== null;
-    const words = { last: null as Uint8Array | null };
-    const failure = this.#transmit(closing ? words : null);
+    const words: LastDatagram | null = this.#localClose || this.#violated ? { bytes: null } : null;
+    const failure = this.#transmit(words);
     const end = failure ?? this.#judgeEnd(nowMs);
     if (end !== null) {
-      this.#end(end, words.last, nowMs);
+      this.#end(end, words?.bytes ?? null, nowMs);
       return;
     }
     const deadlineMs = this.engine.deadlineMs;
@@ -271,7 +278,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   /** Sends what the engine has, bounded. @param words receives a copy of the last datagram. */
-  #transmit(words: { last: Uint8Array | null } | null): ConnectionEnd | null {
+  #transmit(words: LastDatagram | null): ConnectionEnd | null {
     const { engine } = this;
     const { sendBuffer, watchdog } = this.#shared;
     const { socket, remoteAddress, remotePort } = this.carrier;
@@ -288,7 +295,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
         watchdog.leave();
       }
       if (length === 0) return null;
-      if (words !== null) words.last = Uint8Array.from(sendBuffer.buffer.subarray(0, length));
+      if (words !== null) words.bytes = Uint8Array.from(sendBuffer.buffer.subarray(0, length));
       if (this.#budget.send(length)) sendBuffer.send(length, socket, remoteAddress, remotePort);
     }
     this.mark();
