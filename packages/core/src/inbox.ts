@@ -6,22 +6,23 @@ type InboxEnd = { readonly error: TransportError | null };
 
 /**
  * Keeps what is pushed until the first subscriber comes, hands it over in order, and is a plain multicast from then on.
- * So a connection or stream that arrives before anyone subscribes is not lost. The pusher bounds how much that can be.
+ * So a connection or stream that arrives before anyone subscribes is not lost. The pusher bounds how much that can be:
+ * it pushes each value once, and drops what has ended meanwhile.
  */
 export class Inbox<T> {
   readonly observable: Observable<T>;
   readonly #subscribers = new Set<Subscriber<T>>();
-  #waiting: T[] | null = [];
+  readonly #waiting = new Set<T>();
+  #isOpen = false;
+  #isHandingOver = false;
   #end: InboxEnd | null = null;
 
   /** @param onHandlerError receives what a subscriber's handler throws; its other values still reach it. */
   constructor(onHandlerError: (thrown: unknown) => void) {
     this.observable = new GuardedObservable<T>(onHandlerError, (subscriber) => {
       this.#subscribers.add(subscriber);
-      const waiting = this.#waiting ?? [];
-      this.#waiting = null;
-      for (const value of waiting) subscriber.next(value);
-      if (this.#end !== null) finish(subscriber, this.#end);
+      this.#isOpen = true;
+      this.#handOver();
       return () => {
         this.#subscribers.delete(subscriber);
       };
@@ -30,16 +31,18 @@ export class Inbox<T> {
 
   /** Values that wait for the first subscriber. */
   get waiting(): number {
-    return this.#waiting?.length ?? 0;
+    return this.#waiting.size;
   }
 
   push(value: T): void {
     if (this.#end !== null) return;
-    if (this.#waiting !== null) {
-      this.#waiting.push(value);
-      return;
-    }
-    for (const subscriber of [...this.#subscribers]) subscriber.next(value);
+    this.#waiting.add(value);
+    this.#handOver();
+  }
+
+  /** Gives up `value` if it still waits: it has ended, and nobody can use it any more. */
+  drop(value: T): void {
+    this.#waiting.delete(value);
   }
 
   complete(): void {
@@ -53,7 +56,20 @@ export class Inbox<T> {
   #finish(end: InboxEnd): void {
     if (this.#end !== null) return;
     this.#end = end;
-    for (const subscriber of [...this.#subscribers]) finish(subscriber, end);
+    this.#handOver();
+  }
+
+  #handOver(): void {
+    // What a handler pushes comes behind what waits already.
+    if (!this.#isOpen || this.#isHandingOver) return;
+    this.#isHandingOver = true;
+    for (const value of this.#waiting) {
+      this.#waiting.delete(value);
+      for (const subscriber of [...this.#subscribers]) subscriber.next(value);
+    }
+    this.#isHandingOver = false;
+    if (this.#end === null) return;
+    for (const subscriber of [...this.#subscribers]) finish(subscriber, this.#end);
   }
 }
 

@@ -28,8 +28,14 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** Stanzas taken ahead while closing, at most. */
-const MOST_AHEAD = 256;
+/**
+ * While closing no more is taken ahead once this many bytes wait for the consumer: as much as the largest stanza has by
+ * default, so that the stanza that goes beyond it doubles it at most.
+ */
+const MOST_BYTES_AHEAD = 262_144;
+
+/** About what an event costs besides its source, so that very many very small stanzas count too. */
+const BYTES_PER_EVENT = 256;
 
 /**
  * Takes a stream's events one at a time: the stream is paused whenever nobody waits for the next one, so that a slow
@@ -38,6 +44,7 @@ const MOST_AHEAD = 256;
 export class PullConsumer implements AsyncIterator<StreamEvent, undefined>, AsyncIterable<StreamEvent>, Consumer {
   readonly #source: EventSource;
   readonly #queue: StreamEvent[] = [];
+  #queuedBytes = 0;
   #waiters: Waiter[] = [];
   #end: CloseReason | null = null;
   #state: 'new' | 'attached' | 'left' = 'new';
@@ -56,7 +63,10 @@ export class PullConsumer implements AsyncIterator<StreamEvent, undefined>, Asyn
       this.#state = 'attached';
     }
     const event = this.#queue.shift();
-    if (event !== undefined) return { value: event, done: false };
+    if (event !== undefined) {
+      this.#queuedBytes -= costOf(event);
+      return { value: event, done: false };
+    }
     if (this.#end !== null) return this.#finish(this.#end);
     if (this.#state === 'left') return { value: undefined, done: true };
     return new Promise((resolve, reject) => {
@@ -82,8 +92,12 @@ export class PullConsumer implements AsyncIterator<StreamEvent, undefined>, Asyn
   /** Called by the stream. */
   onEvent(event: StreamEvent): void {
     const waiter = this.#waiters.shift();
-    if (waiter === undefined) this.#queue.push(event);
-    else waiter.resolve({ value: event, done: false });
+    if (waiter === undefined) {
+      this.#queue.push(event);
+      this.#queuedBytes += costOf(event);
+    } else {
+      waiter.resolve({ value: event, done: false });
+    }
     if (this.#waiters.length === 0 && !this.#mayTakeAhead()) this.#source.pause();
   }
 
@@ -100,7 +114,7 @@ export class PullConsumer implements AsyncIterator<StreamEvent, undefined>, Asyn
   }
 
   #mayTakeAhead(): boolean {
-    return this.#source.isClosing && this.#queue.length < MOST_AHEAD;
+    return this.#source.isClosing && this.#queuedBytes < MOST_BYTES_AHEAD;
   }
 
   #finish(reason: CloseReason): IteratorResult<StreamEvent, undefined> {
@@ -109,6 +123,10 @@ export class PullConsumer implements AsyncIterator<StreamEvent, undefined>, Asyn
     if (!reason.clean) throw reason.error;
     return { value: undefined, done: true };
   }
+}
+
+function costOf(event: StreamEvent): number {
+  return BYTES_PER_EVENT + (event.type === 'stanza' ? event.stanza.source.length : 0);
 }
 
 /** The stanzas among a consumer's events. */

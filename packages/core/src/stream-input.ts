@@ -52,10 +52,6 @@ export class StreamInput implements EventSource {
     return this.#closing;
   }
 
-  get hasConsumer(): boolean {
-    return this.#consumer !== null;
-  }
-
   attach(consumer: Consumer): void {
     if (this.#consumer !== null) {
       throw new TransportError('XMPP_INVALID_STATE', 'the stanza stream has a consumer already');
@@ -143,7 +139,8 @@ export class StreamInput implements EventSource {
     } else if (this.#bytes.isPaused()) {
       this.#bytes.resume();
     }
-    if (this.#ended && !this.#endTold) {
+    // A consumer may close the stream from within a callback; the end comes after all the reader still holds.
+    if (this.#ended && !this.#endTold && !this.#reader.isRunning) {
       this.#endTold = true;
       this.#owner.onBytesEnded(endErrorOf(this.#bytes));
     }

@@ -38,10 +38,6 @@ export class StreamOutput {
     return this.#failure;
   }
 
-  get ended(): boolean {
-    return this.#ended;
-  }
-
   get queuedBytes(): number {
     return this.#failure === null ? this.#pendingBytes + this.#bytes.writableLength : 0;
   }

@@ -57,18 +57,25 @@ export class TransportHub implements AsyncDisposable {
   }
 
   /**
-   * Starts every configured listener. When one cannot start, those that did are closed again. Idempotent.
+   * Starts every configured listener. When one cannot start, those that did are closed again, and a later call tries
+   * anew. Idempotent.
    * @throws TransportError of the first listener that failed; `XMPP_INVALID_STATE` after {@link stop}.
    */
   start(): Promise<void> {
     if (this.#stopping !== null) {
       return Promise.reject(new TransportError('XMPP_INVALID_STATE', 'the transport hub has been stopped'));
     }
-    this.#starting ??= this.#start();
+    this.#starting ??= this.#start().catch((error: unknown) => {
+      this.#starting = null;
+      throw error;
+    });
     return this.#starting;
   }
 
-  /** Closes every listener as {@link Listener.close} does; resolves when all is released. Idempotent, never rejects. */
+  /**
+   * Closes every listener as {@link Listener.close} does; resolves when all is released. Idempotent, never rejects. The
+   * first call decides how long that takes: a later one waits with it, and its `options` change nothing.
+   */
   stop(options: DrainOptions = {}): Promise<void> {
     this.#stopping ??= this.#stop(options);
     return this.#stopping;
@@ -91,10 +98,15 @@ export class TransportHub implements AsyncDisposable {
     }
     this.#listeners = listeners;
     for (const listener of listeners) {
-      this.#subscriptions.push(listener.connections$.subscribe((connection) => this.#inbox.push(connection)));
+      this.#subscriptions.push(listener.connections$.subscribe((connection) => this.#announce(connection)));
       const { family, address, port } = listener.address;
       this.#logger.info({ transport: listener.transport, family, address, port }, 'listening');
     }
+  }
+
+  #announce(connection: Connection): void {
+    this.#inbox.push(connection);
+    void connection.closed.then(() => this.#inbox.drop(connection));
   }
 
   async #stop(options: DrainOptions): Promise<void> {

@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Element } from '@xmpp/xml';
 import type { Observable, Subscriber } from 'rxjs';
-import { endErrorOf, FAILED, PEER_STOPPED } from './byte-stream.ts';
 import type { Cancellable } from './cancellable.ts';
 import type { Connection, ConsumeOptions, StanzaStream, StreamEvent } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
@@ -10,6 +9,7 @@ import { GuardedObservable } from './guarded-observable.ts';
 import type { Limits } from './limits.ts';
 import type { Logger } from './logger.ts';
 import { type Consumer, consumeStanzas, PullConsumer, stanzasOf } from './pull-consumer.ts';
+import { StreamEnding } from './stream-ending.ts';
 import { StreamError } from './stream-error.ts';
 import type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
 import { CONTENT_NAMESPACES, completeHeader, judgeHeader } from './stream-header-rules.ts';
@@ -53,15 +53,6 @@ export function createStanzaStream(bytes: Duplex, options: StanzaStreamOptions):
   return new XmlStream(bytes, options);
 }
 
-/** How far the closing handshake of RFC 6120 §4.4 has come, seen from this side. */
-type Phase =
-  /** We may send. */
-  | 'open'
-  /** We send nothing more; the peer's closing tag and the end of its bytes are awaited. */
-  | 'closing'
-  /** The reason is settled; what is left is to give the bytes back. */
-  | 'ended';
-
 class XmlStream implements StanzaStream {
   readonly id: string;
   readonly connection: Connection;
@@ -70,7 +61,6 @@ class XmlStream implements StanzaStream {
   readonly stanzas$: Observable<Stanza>;
   readonly closed: Promise<CloseReason>;
 
-  readonly #bytes: Duplex;
   readonly #limits: Limits;
   readonly #logger: Logger;
   readonly #serves: (domain: string) => boolean;
@@ -78,15 +68,7 @@ class XmlStream implements StanzaStream {
   readonly #reader: XmlStreamReader;
   readonly #input: StreamInput;
   readonly #output: StreamOutput;
-  readonly #released: Promise<void>;
-
-  #phase: Phase = 'open';
-  #reason: CloseReason | null = null;
-  #settleClosed: (reason: CloseReason) => void = () => undefined;
-  /** Who sent the first closing tag. */
-  #closedBy: 'local' | 'peer' = 'local';
-  #peerTagCame = false;
-  #bytesEnded = false;
+  readonly #ending: StreamEnding;
 
   /** The peer's header of the current stream, and the one before the last restart. */
   #header: StreamHeader | null = null;
@@ -100,31 +82,22 @@ class XmlStream implements StanzaStream {
 
   #headerTimer: NodeJS.Timeout | undefined;
   #authenticationTimer: NodeJS.Timeout | undefined;
-  #closeTimer: NodeJS.Timeout | undefined;
 
   constructor(bytes: Duplex, { id, connection, role, limits, logger, serves }: StanzaStreamOptions) {
     this.id = id;
     this.connection = connection;
     this.role = role;
-    this.#bytes = bytes;
     this.#limits = limits;
     this.#logger = logger.child({ streamId: id });
     this.#serves = serves ?? (() => true);
     this.#contentNamespace = CONTENT_NAMESPACES[connection.kind];
     this.#authenticated = role === 'initiating';
-    this.closed = new Promise((resolve) => {
-      this.#settleClosed = resolve;
-    });
-    this.#released = new Promise((resolve) => {
-      bytes.once('close', resolve);
-    });
-
     const { maxStanzaBytes, maxUnauthenticatedStanzaBytes, maxHeaderBytes, maxDepth, maxAttributes } = limits;
     this.#reader = new XmlStreamReader(
       {
         onHeader: (header) => this.#onHeader(header),
         onStanza: (stanza) => this.#onStanza(stanza),
-        onEnd: () => this.#onPeerTag(),
+        onEnd: () => this.#ending.onPeerTag(),
         onError: (error) => this.#failWith(error, 'peer'),
       },
       {
@@ -136,11 +109,19 @@ class XmlStream implements StanzaStream {
     );
     this.#input = new StreamInput(bytes, this.#reader, {
       onHandlerError: (thrown) => this.#onHandlerError(thrown),
-      onBytesEnded: (error) => this.#onBytesEnded(error),
+      onBytesEnded: (error) => this.#ending.onBytesEnded(error),
     });
     this.#output = new StreamOutput(bytes, limits, () =>
       this.#failWith(new StreamError('resource-constraint', { text: 'the peer does not read' }), 'peer'),
     );
+    this.#ending = new StreamEnding(bytes, this.#input, this.#output, {
+      id,
+      closeTimeoutMs: limits.closeTimeoutMs,
+      neverOpened: () => this.#neverOpened(),
+      writeClosingTag: () => this.#writeClosingTag(),
+      onSettled: (reason) => this.#onSettled(reason),
+    });
+    this.closed = this.#ending.closed;
 
     const onHandlerError = (thrown: unknown): void => this.#onHandlerError(thrown);
     this.events$ = new GuardedObservable(onHandlerError, (subscriber) =>
@@ -152,15 +133,7 @@ class XmlStream implements StanzaStream {
       }),
     );
 
-    bytes.on('error', (error) => this.#onBytesFailed(toTransportError(error, `stanza stream ${id}`)));
-    bytes.on('close', () => this.#onBytesClosed());
-    bytes.on('finish', () => this.#endCleanlyIfDone());
-    bytes.on(FAILED, (error: TransportError) => this.#onBytesFailing(error));
-    bytes.on(PEER_STOPPED, (error: TransportError) => this.#onPeerStopped(error));
-    // A transport may hand over bytes that have failed already.
-    const failure = endErrorOf(bytes);
-    if (failure !== null) this.#onBytesFailing(failure);
-    else if (role === 'receiving') this.#startReceivingTimers();
+    if (role === 'receiving' && this.#ending.reason === null) this.#startReceivingTimers();
   }
 
   get header(): StreamHeader | null {
@@ -227,16 +200,7 @@ class XmlStream implements StanzaStream {
   }
 
   close(): Promise<void> {
-    if (this.#phase === 'open') {
-      this.#closedBy = 'local';
-      this.#startClosing();
-      this.#input.drain();
-    } else if (this.#phase === 'ended' && this.#reason?.clean === false) {
-      // What came before the failure is given up: the caller has just said that it wants no more.
-      this.#input.finish(this.#reason);
-      if (this.#bytesEnded || endErrorOf(this.#bytes) !== null) this.#bytes.destroy();
-    }
-    return this.#released;
+    return this.#ending.close();
   }
 
   abort(error: StreamError): void {
@@ -271,7 +235,7 @@ class XmlStream implements StanzaStream {
 
   #onStanza(stanza: Stanza): void {
     if (isStreamError(stanza)) {
-      this.#endWith(parseStreamError(stanza), 'peer');
+      this.#ending.fail(parseStreamError(stanza), 'peer');
     } else if (!this.#authenticated && isStanza(stanza, this.#contentNamespace)) {
       this.#failWith(new StreamError('not-authorized', { text: 'stanzas come after authentication' }), 'peer');
     } else if (isStarttls(stanza)) {
@@ -295,128 +259,27 @@ class XmlStream implements StanzaStream {
       this.#output.write(STARTTLS_FAILURE);
     }
     const message = 'the peer asked for STARTTLS on a stream that is secured already';
-    this.#endWith(new TransportError('XMPP_TRANSPORT_VIOLATION', message), 'peer');
+    this.#ending.fail(new TransportError('XMPP_TRANSPORT_VIOLATION', message), 'peer');
   }
 
-  #onPeerTag(): void {
-    this.#peerTagCame = true;
-    if (this.#phase === 'open') {
-      this.#closedBy = 'peer';
-      this.#startClosing();
-    }
-    this.#input.discard();
-    this.#endCleanlyIfDone();
-  }
-
-  #onBytesEnded(failure: TransportError | null): void {
-    this.#bytesEnded = true;
-    if (this.#reason !== null) {
-      this.#input.finish(this.#reason);
-    } else if (failure !== null) {
-      this.#endWith(failure, 'peer');
-    } else if (!this.#peerTagCame && !this.#neverOpened()) {
-      this.#endWith(new TransportError('XMPP_PEER_CLOSED', 'the bytes ended without a closing tag'), 'peer');
-    } else {
-      this.#endCleanlyIfDone();
-    }
-  }
-
-  // The bytes.
-
-  /** The bytes end with a failure after what has come: it is known at once, and the consumer hears of it in order. */
-  #onBytesFailing(error: TransportError): void {
-    this.#output.fail(error);
-    this.#bytes.end();
-    this.#settle({ clean: false, by: 'peer', error });
-  }
-
-  #onBytesFailed(error: TransportError): void {
-    this.#output.fail(error);
-    const ours = error.category === 'aborted' || error.category === 'shutdown';
-    const reason = this.#settle({ clean: false, by: ours ? 'local' : 'peer', error });
-    this.#input.finish(reason);
-  }
-
-  #onBytesClosed(): void {
-    clearTimeout(this.#closeTimer);
-    if (this.#reason === null) {
-      this.#onBytesFailed(new TransportError('XMPP_PEER_RESET', 'the bytes were closed before the stream had ended'));
-    } else {
-      this.#input.finish(this.#reason);
-    }
-  }
-
-  #onPeerStopped(error: TransportError): void {
-    this.#output.fail(error);
-    this.#bytes.end();
-  }
-
-  // The end. Whatever comes first settles the reason; the rest only gives the bytes back.
-
-  #startClosing(): void {
-    this.#phase = 'closing';
-    this.#writeClosingTag();
-    this.#output.end();
-    this.#releaseWithin(this.#limits.closeTimeoutMs);
-  }
-
-  #endCleanlyIfDone(): void {
-    if (this.#phase !== 'closing' || !this.#bytesEnded || !this.#bytes.writableFinished) return;
-    const error = this.#output.failure;
-    const reason = this.#settle(
-      error === null ? { clean: true, by: this.#closedBy, error } : { clean: false, by: 'peer', error },
-    );
-    this.#input.finish(reason);
-  }
+  // The end.
 
   /** Ends with a stream error that the peer is told (RFC 6120 §4.9.1). */
   #failWith(error: StreamError, by: 'local' | 'peer'): void {
-    if (this.#phase === 'open' && (this.role === 'receiving' || this.#ownHeader !== 'none')) {
+    if (this.#ending.isOpen && (this.role === 'receiving' || this.#ownHeader !== 'none')) {
       if (this.#ownHeader !== 'sent') this.#writeHeader({});
       this.#output.write(writeStreamError(error));
     }
-    this.#endWith(error, by);
+    this.#ending.fail(error, by);
   }
 
-  /** Ends with an error that the peer is not told: it knows, or it is past hearing. */
-  #endWith(error: TransportError, by: 'local' | 'peer'): void {
-    if (this.#phase === 'ended') return;
-    const wasOpen = this.#phase === 'open';
-    this.#phase = 'closing';
-    if (wasOpen) {
-      this.#writeClosingTag();
-      this.#output.end();
-    }
-    this.#output.fail(error);
-    const reason = this.#settle({ clean: false, by, error });
-    this.#input.finish(reason);
-    if (this.#neverOpened()) this.#bytes.destroy();
-    else if (!this.#bytes.destroyed) this.#releaseWithin(this.#limits.closeTimeoutMs);
-  }
-
-  #settle(reason: CloseReason): CloseReason {
-    if (this.#reason !== null) return this.#reason;
-    this.#phase = 'ended';
-    this.#reason = reason;
+  #onSettled(reason: CloseReason): void {
     clearTimeout(this.#headerTimer);
     clearTimeout(this.#authenticationTimer);
     this.#logger.debug(
       reason.clean ? { by: reason.by } : { by: reason.by, code: reason.error.code, reason: reason.error.message },
       'stanza stream ended',
     );
-    this.#settleClosed(reason);
-    return reason;
-  }
-
-  /** Whatever is still open after the close timeout is given up. */
-  #releaseWithin(timeoutMs: number): void {
-    clearTimeout(this.#closeTimer);
-    this.#closeTimer = setTimeout(() => {
-      const error = new TransportError('XMPP_CLOSE_TIMEOUT', 'the peer did not finish closing in time');
-      this.#output.fail(error);
-      this.#input.finish(this.#settle({ clean: false, by: 'peer', error }));
-      this.#bytes.destroy();
-    }, timeoutMs);
   }
 
   #onHandlerError(thrown: unknown): void {
@@ -440,9 +303,10 @@ class XmlStream implements StanzaStream {
       { ...fields, to: fields.to ?? (this.role === 'initiating' ? (this.#sentTo ?? undefined) : undefined) },
       { kind: this.connection.kind, role: this.role, peer: this.#header ?? this.#previousHeader },
     );
+    const text = writeHeader(header);
     this.#sentTo = header.to ?? null;
     this.#ownHeader = 'sent';
-    this.#output.write(writeHeader(header));
+    this.#output.write(text);
   }
 
   #textOf(stanza: Stanza | Element | string): string {
@@ -451,9 +315,10 @@ class XmlStream implements StanzaStream {
   }
 
   #assertOpen(): void {
-    if (this.#reason?.clean === false) throw this.#reason.error;
+    const { reason, isOpen } = this.#ending;
+    if (reason?.clean === false) throw reason.error;
     if (this.#output.failure !== null) throw this.#output.failure;
-    if (this.#phase !== 'open') throw new TransportError('XMPP_INVALID_STATE', `stanza stream ${this.id} is closed`);
+    if (!isOpen) throw new TransportError('XMPP_INVALID_STATE', `stanza stream ${this.id} is closed`);
   }
 
   #startReceivingTimers(): void {

@@ -386,3 +386,14 @@ test('[TC-09] use in a state that does not allow it is a clear error', async () 
   await using initiating = await streamOverTcp({ role: 'initiating' });
   expect(() => initiating.stream.sendHeader()).toThrow(expect.objectContaining({ code: 'XMPP_BAD_OPTION' }));
 });
+
+test('[TC-09] a header that cannot be written changes nothing: a corrected one can be sent', async () => {
+  await using pair = await streamOverTcp({ role: 'initiating' });
+  const { stream, peer } = pair;
+  const refused = expect.objectContaining({ code: 'XMPP_BAD_OPTION' });
+  expect(() => stream.sendHeader({ to: 'capulet.example', from: 'a\0b' })).toThrow(refused);
+  expect(() => stream.send('<presence/>')).toThrow(expect.objectContaining({ code: 'XMPP_INVALID_STATE' }));
+  expect(() => stream.sendHeader()).toThrow(refused);
+  stream.sendHeader({ to: 'capulet.example', from: 'juliet@capulet.example' });
+  await peer.until(/^<\?xml version='1\.0'\?><stream:stream [^>]* from='juliet@capulet\.example'[^>]*>/);
+});

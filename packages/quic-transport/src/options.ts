@@ -1,4 +1,5 @@
-import { type ListenOptions, TransportError } from '@stanzaport/core';
+import { type ConnectionKind, type ListenOptions, TransportError } from '@stanzaport/core';
+import { ALPN_OF } from '@stanzaport/tls-shared';
 
 /** What the QUIC transport can be told. Every field has a default ({@link DEFAULT_QUIC_OPTIONS}). */
 export interface QuicOptions {
@@ -115,6 +116,12 @@ export function resolveQuicOptions(given: Partial<QuicOptions> = {}): QuicOption
     throw badOption('staticKey', `has ${options.staticKey.length} bytes instead of ${STATIC_KEY_BYTES}`);
   }
   return Object.freeze(options);
+}
+
+/** @throws TransportError `XMPP_BAD_OPTION` for what is no kind of connection. */
+export function checkKind(kind: ConnectionKind, call: 'listen' | 'connect'): void {
+  if (kind in ALPN_OF) return;
+  throw new TransportError('XMPP_BAD_OPTION', `${call}: '${kind}' is no kind of connection, which is c2s or s2s`);
 }
 
 function badOption(name: string, why: string): TransportError {

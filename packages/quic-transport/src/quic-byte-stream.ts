@@ -53,6 +53,10 @@ export class QuicByteStream extends Duplex {
   /** The connection has data, FIN or a reset for this stream. */
   onReadable(): void {
     const { engine, slab } = this.#host;
+    if (!this.#wanted) {
+      this.#lookForReset();
+      return;
+    }
     while (this.#wanted && !this.#readOver) {
       const space = slab.space();
       let result: readonly [bytes: number, fin: boolean] | null;
@@ -76,6 +80,16 @@ export class QuicByteStream extends Duplex {
         // That was all; asking again would only tell so.
         return;
       }
+    }
+  }
+
+  /** A reset counts at once, also while the reader has paused; reading nothing tells of one and takes nothing. */
+  #lookForReset(): void {
+    if (this.#readOver) return;
+    try {
+      this.#host.engine.read(this.streamId, NO_BYTES);
+    } catch (thrown) {
+      this.#onReadFailed(thrown);
     }
   }
 
@@ -125,10 +139,10 @@ export class QuicByteStream extends Duplex {
 
   override _destroy(error: Error | null, done: Callback): void {
     const { engine } = this.#host;
-    if (!this.#readOver) {
-      this.#readOver = true;
-      engine.stopReading(this.streamId, APPLICATION_CODE.error);
-    }
+    // After our FIN the engine would keep a stream that is stopped for ever; what still comes is thrown away instead.
+    const saysStop = !this.#readOver && this.#writing.state !== 'over';
+    this.#readOver = true;
+    if (saysStop) engine.stopReading(this.streamId, APPLICATION_CODE.error);
     if (this.#writing.state !== 'over') {
       engine.resetWriting(this.streamId, APPLICATION_CODE.error);
       this.#endWriting();

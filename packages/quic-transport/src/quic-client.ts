@@ -52,6 +52,7 @@ export async function connectTo(parts: QuicParts, attempt: ClientAttempt): Promi
     const { address, port } = attempt;
     const host = isIP(address) === 6 ? '::' : '0.0.0.0';
     const socket = await endpoint.open({ host, port: 0, connectTo: { address, port } });
+    if (attempt.signal?.aborted) throw aborted(attempt);
     const handshake = new ClientHandshake(parts, attempt, ids, socket, release);
     late.handshake = handshake;
     return await handshake.done;
@@ -99,7 +100,7 @@ class ClientHandshake implements DriverOwner {
       { socket, remoteAddress: attempt.address, remotePort: attempt.port },
       { source: source.id, initial: null },
       parts.sharedWith(ids),
-      { handshakeTimeoutMs: parts.limits.handshakeTimeoutMs, keepAliveMs: keepAliveMs(parts) },
+      { ...parts.options, handshakeTimeoutMs: parts.limits.handshakeTimeoutMs },
       this,
     );
     attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -126,6 +127,8 @@ class ClientHandshake implements DriverOwner {
     this.#resolve(this.#createConnection(security));
   }
 
+  readonly unreadBytes = 0;
+
   onInput(): void {
     // Nothing is read before the peer has proved itself.
   }
@@ -148,12 +151,12 @@ class ClientHandshake implements DriverOwner {
   }
 
   readonly #onAbort = (): void => {
-    this.#error ??= new TransportError('XMPP_ABORTED', `connecting to ${this.#peer} was aborted`);
+    this.#error ??= aborted(this.#attempt);
     this.driver.close(false, TRANSPORT_CODE.noError, '');
   };
 
   get #peer(): string {
-    return `${this.#attempt.domain} (${this.#attempt.address} port ${this.#attempt.port})`;
+    return peerOf(this.#attempt);
   }
 
   #refuseCertificate(verdict: PeerVerdict | null): void {
@@ -187,6 +190,7 @@ class ClientHandshake implements DriverOwner {
       slab,
       limits,
       logger: logger.child({ connectionId: id, transport: 'quic', remote: `${address} ${port}` }),
+      streamWindowBytes: this.#parts.options.streamWindowBytes,
       serves: (domain) => this.#parts.credentials.serves(domain),
       mayOpenStreams: true,
       onReleased: this.#releaseSocket,
@@ -196,8 +200,11 @@ class ClientHandshake implements DriverOwner {
   }
 }
 
-/** A PING more often than half the idle timeout, or the connection could die of a single lost one. */
-function keepAliveMs({ options }: QuicParts): number {
-  const { keepAliveMs, idleTimeoutMs } = options;
-  return idleTimeoutMs === 0 ? keepAliveMs : Math.min(keepAliveMs, Math.max(1, Math.floor(idleTimeoutMs / 2)));
+function peerOf({ domain, address, port }: ClientAttempt): string {
+  return `${domain} (${address} port ${port})`;
+}
+
+/** The signal of an attempt has said that nobody waits for it any more. */
+function aborted(attempt: ClientAttempt): TransportError {
+  return new TransportError('XMPP_ABORTED', `connecting to ${peerOf(attempt)} was aborted`);
 }

@@ -34,6 +34,8 @@ export interface QuicConnectionOptions {
   readonly slab: ReadSlab;
   readonly limits: Limits;
   readonly logger: Logger;
+  /** Credit of each stream, in bytes. */
+  readonly streamWindowBytes: number;
   /** Which domains streams may be opened to here; asked in the receiving role. */
   readonly serves: (domain: string) => boolean;
   /** Whether this side may open streams (XEP-0467 §2 (9)). */
@@ -73,6 +75,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   readonly #limits: Limits;
   readonly #logger: Logger;
   readonly #serves: (domain: string) => boolean;
+  readonly #streamWindowBytes: number;
   readonly #mayOpenStreams: boolean;
   readonly #giveBack: () => Promise<void>;
   readonly #path: BehaviorSubject<NetworkPath>;
@@ -91,7 +94,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   #release: () => void = () => undefined;
   readonly #released: Promise<void>;
   #onAcknowledged: (() => void) | null = null;
-  #firstStreamTimer: NodeJS.Timeout | undefined;
+  #streamTimer: NodeJS.Timeout | undefined;
 
   constructor(options: QuicConnectionOptions) {
     this.id = options.id;
@@ -103,6 +106,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#limits = options.limits;
     this.#logger = options.logger;
     this.#serves = options.serves;
+    this.#streamWindowBytes = options.streamWindowBytes;
     this.#mayOpenStreams = options.mayOpenStreams;
     this.#giveBack = options.onReleased ?? (() => Promise.resolve());
     this.#nextStreamId = options.role === 'initiating' ? 0 : 1;
@@ -118,12 +122,22 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#released = new Promise((resolve) => {
       this.#release = resolve;
     });
-    if (this.role === 'receiving') {
-      this.#firstStreamTimer = setTimeout(
-        () => this.abort(new TransportError('XMPP_IDLE_TIMEOUT', 'the peer opened no stream in time')),
-        options.limits.headerTimeoutMs,
-      );
-    }
+    this.#awaitStream(options.limits.headerTimeoutMs);
+  }
+
+  /** A connection without a stream is of use to nobody; PINGs alone do not keep it with the receiving entity. */
+  #awaitStream(timeoutMs: number): void {
+    if (this.role !== 'receiving' || this.#settled) return;
+    clearTimeout(this.#streamTimer);
+    this.#streamTimer = setTimeout(
+      () => this.#abort(new TransportError('XMPP_IDLE_TIMEOUT', 'the peer opened no stream in time'), 'no stream'),
+      timeoutMs,
+    );
+  }
+
+  /** Each open stream may hold as much as its window. */
+  get unreadBytes(): number {
+    return this.#byteStreams.size * this.#streamWindowBytes;
   }
 
   get engine(): ConnectionDriver['engine'] {
@@ -151,9 +165,14 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   }
 
   abort(error?: TransportError): void {
+    this.#abort(error ?? new TransportError('XMPP_ABORTED', 'the connection was aborted'), '');
+  }
+
+  /** @param reason what the peer is told. */
+  #abort(error: TransportError, reason: string): void {
     if (this.#settled) return;
-    this.#abortError = error ?? new TransportError('XMPP_ABORTED', 'the connection was aborted');
-    this.#driver.close(true, APPLICATION_CODE.error, '');
+    this.#abortError = error;
+    this.#driver.close(true, APPLICATION_CODE.error, reason);
     this.#finish({ clean: false, by: 'local', error: this.#abortError });
   }
 
@@ -197,8 +216,11 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#byteStreams.delete(streamId);
     this.#blocked.delete(stream);
     this.#unacknowledged.add(streamId);
+    if (this.#onAcknowledged !== null) this.mark();
     if (this.#unacknowledged.size >= UNACKNOWLEDGED_BATCH) this.#dropAcknowledged();
-    if (this.#byteStreams.size === 0) this.#driver.keepsAlive = false;
+    if (this.#byteStreams.size > 0) return;
+    this.#driver.keepsAlive = false;
+    this.#awaitStream(this.#limits.authenticationTimeoutMs);
   }
 
   // For the driver.
@@ -225,7 +247,8 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     for (const streamId of [...engine.readableStreams()]) {
       const stream = this.#byteStreams.get(streamId);
       if (stream !== undefined) stream.onReadable();
-      else if (!this.#unacknowledged.has(streamId)) this.#accept(streamId);
+      else if (this.#unacknowledged.has(streamId)) this.#discard(streamId);
+      else this.#accept(streamId);
     }
   }
 
@@ -306,8 +329,18 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
       this.engine.resetWriting(streamId, APPLICATION_CODE.error);
       return;
     }
-    clearTimeout(this.#firstStreamTimer);
+    clearTimeout(this.#streamTimer);
     this.#inbox.push(this.#addStream(streamId, 'receiving'));
+  }
+
+  /** What comes on a stream that is over here is thrown away; read it must be, or the engine keeps the stream for ever. */
+  #discard(streamId: number): void {
+    try {
+      const result = this.engine.read(streamId, this.slab.space());
+      if (result !== null) this.delivered(result[0]);
+    } catch {
+      // Reset by the peer, or gone.
+    }
   }
 
   #addStream(streamId: number, role: Role): StanzaStream {
@@ -337,7 +370,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
 
   async #close(): Promise<void> {
     const deadlineAtMs = performance.now() + this.#limits.closeTimeoutMs;
-    clearTimeout(this.#firstStreamTimer);
+    clearTimeout(this.#streamTimer);
     for (const waiter of this.#creditWaiters) {
       waiter.reject(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
     }
@@ -364,7 +397,8 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
 
   #checkAcknowledged(done: () => void): void {
     this.#dropAcknowledged();
-    if (this.#unacknowledged.size === 0) done();
+    // A stream that was aborted has settled, but its last words may still be on their way into the engine.
+    if (this.#byteStreams.size === 0 && this.#unacknowledged.size === 0) done();
   }
 
   #dropAcknowledged(): void {
@@ -382,7 +416,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   #finish(reason: CloseReason): void {
     if (this.#settled) return;
     this.#settled = true;
-    clearTimeout(this.#firstStreamTimer);
+    clearTimeout(this.#streamTimer);
     const error = reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed');
     for (const waiter of this.#creditWaiters) waiter.reject(error);
     const streams = [...this.#byteStreams.values()];

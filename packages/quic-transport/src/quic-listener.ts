@@ -25,6 +25,7 @@ import { openAll } from './endpoint/local-addresses.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
 import type { EngineConfig } from './engine/port.ts';
 import { TRANSPORT_CODE } from './errors.ts';
+import { checkKind } from './options.ts';
 import { QuicConnection } from './quic-connection.ts';
 import type { QuicParts } from './quic-parts.ts';
 import { QuicSecurity } from './quic-security.ts';
@@ -85,6 +86,7 @@ export class QuicListener implements Listener, Gatekeeper {
       throw new TransportError('XMPP_BAD_OPTION', `listen: ${port} is no port`);
     }
     if (kinds.length === 0) throw new TransportError('XMPP_BAD_OPTION', 'listen: kinds is empty');
+    for (const kind of kinds) checkKind(kind, 'listen');
     if (parts.credentials.domains.length === 0) {
       throw new TransportError('XMPP_BAD_OPTION', 'listen: QUIC needs at least one credential');
     }
@@ -207,7 +209,7 @@ export class QuicListener implements Listener, Gatekeeper {
       // After a Retry the client addresses its packets to the ID that is ours already.
       { source: source.id, initial: originalConnectionId === null ? initialConnectionId : null },
       this.#parts.sharedWith(this.#ids),
-      { handshakeTimeoutMs: limits.handshakeTimeoutMs, keepAliveMs: options.keepAliveMs },
+      { ...options, handshakeTimeoutMs: limits.handshakeTimeoutMs },
       handshake,
     );
     handshake.driver = driver;
@@ -236,6 +238,7 @@ export class QuicListener implements Listener, Gatekeeper {
       slab,
       limits,
       logger: logger.child({ connectionId: id, transport: 'quic', remote: `${remoteAddress} ${remotePort}` }),
+      streamWindowBytes: this.#parts.options.streamWindowBytes,
       serves: (domain) => credentials.serves(domain),
       mayOpenStreams: kind === 's2s' && options.reverseStreams,
     });
@@ -312,6 +315,8 @@ class ServerHandshake implements DriverOwner {
     // Either a connection has it now, or it is closing.
     this.#release();
   }
+
+  readonly unreadBytes = 0;
 
   onInput(): void {
     // Nothing is read before a connection has taken over.

@@ -35,8 +35,8 @@ export class QuicParts implements QuicDependencies {
   readonly limits: Limits;
   readonly logger: Logger;
   readonly options: QuicOptions;
-  readonly turns: Turns = new Turns();
-  readonly timers: TimerQueue = new TimerQueue();
+  readonly turns: Turns;
+  readonly timers: TimerQueue;
   readonly slab: ReadSlab = new ReadSlab();
   readonly resetTokens: ResetTokens;
   readonly addressTokens: AddressTokens;
@@ -51,6 +51,10 @@ export class QuicParts implements QuicDependencies {
     this.limits = dependencies.limits;
     this.logger = dependencies.logger;
     this.options = options;
+    const onFault = (thrown: unknown): void =>
+      dependencies.logger.error({ err: toTransportError(thrown, 'endpoint') }, 'a fault in the QUIC endpoint');
+    this.turns = new Turns(onFault);
+    this.timers = new TimerQueue(onFault);
     this.#sendBuffer = new SendBuffer(options.maxDatagramBytes);
     const staticKey = options.staticKey ?? randomBytes(32);
     this.resetTokens = new ResetTokens(deriveKey(staticKey, 'stateless reset'));

@@ -13,7 +13,7 @@ import {
 } from '@stanzaport/core';
 import type { Credential } from '@stanzaport/tls-shared';
 import type { EngineConfig } from './engine/port.ts';
-import { type QuicOptions, resolveQuicOptions } from './options.ts';
+import { checkKind, type QuicOptions, resolveQuicOptions } from './options.ts';
 import { connectTo } from './quic-client.ts';
 import { QuicListener } from './quic-listener.ts';
 import { type QuicDependencies, QuicParts } from './quic-parts.ts';
@@ -44,6 +44,7 @@ export class QuicTransport implements Transport {
 
   /** Tries the addresses of `target.host` one after the other; the error is that of the last one. */
   async connect(target: ConnectTarget, { signal }: Cancellable = {}): Promise<Connection> {
+    checkKind(target.kind, 'connect');
     const domain = normalizeDomain(target.domain);
     // RFC 6066 §3: no server name can be sent for an IP address, and XEP-0467 §2 (4) requires one.
     if (domain === null || isIpLiteral(target.domain)) {
@@ -57,13 +58,13 @@ export class QuicTransport implements Transport {
       throw new TransportError('XMPP_BAD_OPTION', `connect: ${port} is no port`);
     }
     const config = this.#configFor(target);
-    const addresses = await resolve(target.host ?? domain);
+    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, domain);
     let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
     for (const address of addresses) {
-      if (signal?.aborted) throw new TransportError('XMPP_ABORTED', `connecting to ${domain} was aborted`);
       try {
         return await connectTo(this.#parts, { kind: target.kind, domain, address, port, config, signal });
       } catch (error) {
+        if (signal?.aborted) throw error;
         failure = error;
       }
     }
@@ -89,6 +90,17 @@ export class QuicTransport implements Transport {
     this.#credentialConfigs.set(credential, config);
     return config;
   }
+}
+
+/** DNS cannot be called off; what can be is waiting for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, domain: string): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(new TransportError('XMPP_ABORTED', `connecting to ${domain} was aborted`));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 async function resolve(host: string): Promise<readonly string[]> {

@@ -374,6 +374,15 @@ describe('listening', () => {
     await expect(elsewhere).rejects.toMatchObject({ code: 'XMPP_ADDRESS_UNAVAILABLE' });
   });
 
+  test('[TC-09] a kind that is none is a config error that says so', async () => {
+    const transport = await createQuicTransport();
+    const kind = 'client' as 'c2s';
+    const listening = transport.listen({ host: '127.0.0.1', port: 0, kinds: [kind] });
+    await expect(listening).rejects.toMatchObject({ code: 'XMPP_BAD_OPTION' });
+    const connecting = transport.connect({ kind, domain: DOMAIN, host: '127.0.0.1', port: 9 });
+    await expect(connecting).rejects.toThrow("connect: 'client' is no kind of connection, which is c2s or s2s");
+  });
+
   test('[TC-01] [CERT-24] an unreadable file or a key that does not fit: listen rejects, naming the file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'stanzaport-'));
     try {

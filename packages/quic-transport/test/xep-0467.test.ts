@@ -4,6 +4,7 @@ import { firstValueFrom, take, toArray } from 'rxjs';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { QuicListener } from '../src/index.ts';
 import { lookAt } from './engine/native-view.ts';
+import { codeForHelloWithoutAlpn } from './tools/hello-without-alpn.ts';
 import {
   collect,
   connectPair,
@@ -104,6 +105,12 @@ describe('ALPN (XEP-0467 §2 (5) to (7))', () => {
       expect(connection.security.alpn).toBe(kinds[0] === 'c2s' ? 'xmpp-client' : 'xmpp-server');
     });
   }
+
+  test('[Q-10] a ClientHello without ALPN is refused with no_application_protocol', async () => {
+    const { address, counters } = await listen();
+    expect(counters.refused).toBe(0);
+    expect(await codeForHelloWithoutAlpn(address.port)).toBe(0x0178);
+  });
 
   test('[Q-02] [Q-10] a server that speaks only HTTP/3 is left with 0x0178, and no stream is opened', async () => {
     const server = await RawQuicServer.start(await ca.issue({ dnsNames: [DOMAIN] }), ['h3']);
@@ -243,6 +250,20 @@ describe('certificates (XEP-0467 §2 (2))', () => {
     expect(security.verify({ domain: 'a.example', purpose: 's2s-client' })).toMatchObject({ reason: 'absent' });
   });
 
+  test('[Q-24] with dangerAcceptAnyCertificate anyone is believed, and every connection says so', async () => {
+    const { address } = await listen(['c2s'], {
+      domains: [],
+      credentials: [await ca.issue({ dnsNames: [DOMAIN], signer: 'self' })].map(({ chainPem, keyPem }) => ({
+        ...{ domain: DOMAIN, cert: chainPem, key: keyPem },
+      })),
+    });
+    const careful = await createQuicTransport({ domains: [] });
+    await expect(careful.connect(targetOf(address))).rejects.toMatchObject({ category: 'certificate' });
+    const careless = await createQuicTransport({ domains: [], dangerAcceptAnyCertificate: true });
+    await using connection = await careless.connect(targetOf(address));
+    expect(connection.security.dangers).toEqual(['dangerAcceptAnyCertificate']);
+  });
+
   test('[Q-19] whether the certificate is good for another domain can be asked before a stream to it', async () => {
     const { address } = await listen();
     const client = await createQuicTransport({ domains: [] });
@@ -289,6 +310,19 @@ describe('streams (XEP-0467 §2 (9))', () => {
     const { address } = await listen();
     const view = await lookAt(address.port, DOMAIN, ({ established }) => established);
     expect(view.unidirectionalStreams).toBe(0);
+  });
+
+  test('[Q-22] a client grants no stream to its server', async () => {
+    const server = await RawQuicServer.start(await ca.issue({ dnsNames: [DOMAIN] }), ['xmpp-client']);
+    const client = await createQuicTransport({ domains: [] });
+    await using connection = await client.connect(
+      targetOf({ family: 'IPv4', address: '127.0.0.1', port: server.port }),
+    );
+    await server.until((engine) => engine.established);
+    expect(server.engine?.peerStreamsLeft).toBe(0);
+    expect(() => server.engine?.write(1, Buffer.from('x'), false)).toThrow();
+    expect(connection.role).toBe('initiating');
+    await server.stop();
   });
 
   test('[Q-22] the receiving entity opens none, unless both sides allow it in s2s', async () => {

@@ -58,6 +58,11 @@ export class XmlStreamReader {
     return this.#window.retainedBytes + this.#gate.heldBytes;
   }
 
+  /** A callback is being called; more of what was fed may follow it. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** Takes the next bytes, which must not change afterwards: they may be read later. */
   feed(bytes: Uint8Array): void {
     if (this.#outcome !== 'none') return;
@@ -79,13 +84,6 @@ export class XmlStreamReader {
   /** What follows the element reported last is a new document (RFC 6120 §4.3.3); nothing of the old one holds for it. */
   restart(): void {
     this.#tokenizer.restart();
-  }
-
-  /** The bytes have ended: 'clean' behind the root's end tag. What is incomplete is dropped. */
-  end(): 'clean' | 'truncated' {
-    const isClean = this.#outcome === 'ended';
-    this.#finish(isClean ? 'ended' : 'failed');
-    return isClean ? 'clean' : 'truncated';
   }
 
   #run(): void {

@@ -52,7 +52,7 @@ export class RawPeer {
 }
 
 /** Only what a stanza stream reads of its connection. */
-function connectionOf(kind: ConnectionKind): Connection {
+export function connectionOf(kind: ConnectionKind): Connection {
   return { id: 'tcp-1', transport: 'tcp', kind, role: 'receiving' } as Connection;
 }
 

@@ -626,18 +626,6 @@ describe('the reader itself', () => {
     expect(brief(events)).toEqual(['header', '<a/>', '<b/>', '<c></c>']);
   });
 
-  test('[XML-08] end tells a closed stream from a cut one, and drops what is incomplete', () => {
-    const closed = record();
-    closed.reader.feed(utf8(HEADER + END));
-    expect(closed.reader.end()).toBe('clean');
-    const cut = record();
-    cut.reader.feed(utf8(`${HEADER}<a>`));
-    expect(cut.reader.end()).toBe('truncated');
-    expect(cut.reader.retainedBytes).toBe(0);
-    cut.reader.feed(utf8('</a>'));
-    expect(brief(cut.events)).toEqual(['header']);
-  });
-
   test('[XML-08] what follows the closing tag is ignored', () => {
     expect(brief(both(`${HEADER}<a/>${END}<b/>`))).toEqual(['header', '<a/>', 'end']);
   });

@@ -109,6 +109,7 @@ export class Admission {
   readonly #addressTokens: AddressTokens;
   readonly #resetTokens: ResetTokens;
   readonly #peeks = new Map<string, Peek>();
+  readonly #peeksByAddress = new Map<string, number>();
 
   constructor(
     gatekeeper: Gatekeeper,
@@ -128,6 +129,7 @@ export class Admission {
   close(): void {
     for (const peek of this.#peeks.values()) this.#timers.remove(peek);
     this.#peeks.clear();
+    this.#peeksByAddress.clear();
   }
 
   receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
@@ -197,12 +199,11 @@ export class Admission {
         return;
       }
     }
-    const peek = known ?? this.#startPeek(key, header);
+    const peek = known ?? this.#startPeek(key, header, remoteAddress);
     peek.datagrams.push(datagram);
     const hello = peek.hello.feed(datagram);
     if (hello === 'more') return;
-    this.#timers.remove(peek);
-    this.#peeks.delete(key);
+    this.#endPeek(key, peek, remoteAddress);
     if (hello === 'invalid') {
       this.counters.unreadable += 1;
       return;
@@ -235,7 +236,8 @@ export class Admission {
     return (
       this.#peeks.size >= MAX_PEEKS ||
       this.#gatekeeper.pendingHandshakes(null) >= maxPendingHandshakes ||
-      this.#gatekeeper.pendingHandshakes(remoteAddress) >= maxPendingHandshakesPerAddress
+      this.#gatekeeper.pendingHandshakes(remoteAddress) + (this.#peeksByAddress.get(remoteAddress) ?? 0) >=
+        maxPendingHandshakesPerAddress
     );
   }
 
@@ -254,19 +256,27 @@ export class Admission {
     socket.send(refuseInitial(header, code, reason), remoteAddress, remotePort);
   }
 
-  #startPeek(key: string, header: LongHeader): Peek {
+  #startPeek(key: string, header: LongHeader, remoteAddress: string): Peek {
     const peek: Peek = {
       hello: new ClientHelloPeek(header.destinationConnectionId),
       datagrams: [],
       deadlineAtMs: performance.now() + PEEK_TIMEOUT_MS,
       onDeadline: () => {
-        this.#timers.remove(peek);
-        this.#peeks.delete(key);
+        this.#endPeek(key, peek, remoteAddress);
         this.counters.unreadable += 1;
       },
     };
     this.#peeks.set(key, peek);
+    this.#peeksByAddress.set(remoteAddress, (this.#peeksByAddress.get(remoteAddress) ?? 0) + 1);
     this.#timers.update(peek);
     return peek;
+  }
+
+  #endPeek(key: string, peek: Peek, remoteAddress: string): void {
+    this.#timers.remove(peek);
+    if (!this.#peeks.delete(key)) return;
+    const left = (this.#peeksByAddress.get(remoteAddress) ?? 1) - 1;
+    if (left > 0) this.#peeksByAddress.set(remoteAddress, left);
+    else this.#peeksByAddress.delete(remoteAddress);
   }
 }

@@ -36,6 +36,8 @@ export interface DriverOwner {
   onInput(): void;
   /** Writers that wait may go on. */
   onOutput(): void;
+  /** Bytes the peer may have sent on streams whose readers have not taken them yet. */
+  readonly unreadBytes: number;
   /** Nothing comes or goes any more. Called once. */
   onEnd(end: ConnectionEnd): void;
   /** The last trace is gone: the connection IDs lead nowhere. Called once, after {@link onEnd}. */
@@ -63,12 +65,27 @@ interface LastDatagram {
   bytes: Uint8Array | null;
 }
 
+/** What CONNECTION_CLOSE is to say, and until when it may wait. */
+interface Closing {
+  readonly application: boolean;
+  readonly code: number;
+  readonly reason: string;
+  readonly giveUpAtMs: number;
+}
+
 /** Timing of one connection, in milliseconds. */
 export interface DriverTiming {
   readonly handshakeTimeoutMs: number;
+  /** Ours; the lower of both peers' counts. 0 for none. */
+  readonly idleTimeoutMs: number;
   /** 0 for no keep-alive. */
   readonly keepAliveMs: number;
 }
+
+/** Sent when a peer has used up its byte budget; as a transport code before the handshake is done (INTERNAL_ERROR). */
+const EXCESSIVE_LOAD = 0x01;
+/** Probe timeouts that CONNECTION_CLOSE may wait for room. */
+const CLOSE_PERIODS = 3;
 
 /** Spare connection IDs kept with the peer, so that it can change its path (RFC 9000 §5.1.1). */
 const SPARE_CONNECTION_IDS = 3;
@@ -102,10 +119,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #refused = false;
   /** The peer broke the protocol: the engine's next datagram says so. */
   #violated = false;
-  /** Set when the end is of our making: the next datagram says so. */
-  #localClose = false;
+  /** The end is of our making, and waits for room to be said. */
+  #closing: Closing | null = null;
+  #closeSaid = false;
   #keepsAlive = false;
-  #heard = true;
+  #keepAliveMs = Number.POSITIVE_INFINITY;
   readonly #handshakeDeadlineAtMs: number;
   #engineDeadlineAtMs = Number.POSITIVE_INFINITY;
   #pingAtMs = Number.POSITIVE_INFINITY;
@@ -121,7 +139,13 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   ) {
     this.#role = role;
     // A server that sent a Retry gets its token back from where the client really is, and knows no other initial ID.
-    this.#budget = new ByteBudget(role === 'client' || ids.initial === null);
+    this.#budget = new ByteBudget(
+      {
+        authenticBytes: () => engine.stats().bytesReceived,
+        unreadBytes: () => this.#owner.unreadBytes,
+      },
+      role === 'client' || ids.initial === null,
+    );
     this.engine = engine;
     this.carrier = carrier;
     this.#shared = shared;
@@ -151,7 +175,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   set keepsAlive(value: boolean) {
     if (this.#keepsAlive === value) return;
     this.#keepsAlive = value;
-    this.#heard = true;
+    this.#pingAtMs = value ? performance.now() + this.#keepAliveMs : Number.POSITIVE_INFINITY;
     this.mark();
   }
 
@@ -173,7 +197,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   receive(datagram: Buffer): void {
     if (this.#ended) return;
     if (!this.#budget.receive(datagram.length)) {
-      this.close(true, 0x01, 'too many bytes that carry no XMPP');
+      this.close(this.#established, EXCESSIVE_LOAD, 'too many bytes that carry no XMPP');
       return;
     }
     const { engine } = this;
@@ -187,7 +211,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     } finally {
       this.#shared.watchdog.leave();
     }
-    this.#heard = true;
     for (let id = engine.nextRetiredConnectionId(); id !== null; id = engine.nextRetiredConnectionId()) {
       this.#retire(connectionIdKey(id));
     }
@@ -201,13 +224,14 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.mark();
   }
 
-  /** Ends the connection with CONNECTION_CLOSE; what is not acknowledged yet is lost (RFC 9000 §10.2). */
+  /**
+   * Ends the connection with CONNECTION_CLOSE; what is not acknowledged yet is lost (RFC 9000 §10.2). It is sent at the
+   * end of this turn, or as soon as the congestion window has room for it.
+   */
   close(application: boolean, code: number, reason: string): void {
-    if (this.#ended || this.#localClose) return;
-    this.#localClose = true;
-    // An answer that waits in the engine has to go first, or a peer without these keys does not understand the close.
-    this.#transmit(null);
-    this.engine.close(application, code, reason);
+    if (this.#ended || this.#closing !== null) return;
+    const giveUpAtMs = performance.now() + CLOSE_PERIODS * this.#probeTimeoutMs();
+    this.#closing = { application, code, reason, giveUpAtMs };
     this.mark();
   }
 
@@ -229,24 +253,20 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     }
   }
 
-  readonly #takeIn = (nowMs: number): void => {
-    if (this.#heard) {
-      this.#heard = false;
-      // Its queue is unbounded, and a single path has no events that mean anything.
-      while (this.engine.nextPathEvent() !== null);
-      this.#pingAtMs = this.#keepsAlive ? nowMs + this.#timing.keepAliveMs : Number.POSITIVE_INFINITY;
-    }
+  readonly #takeIn = (): void => {
+    // Its queue is unbounded, and a single path has no events that mean anything.
+    while (this.engine.nextPathEvent() !== null);
     if (!this.#established && this.engine.established) this.#establish();
     if (this.#established) this.#owner.onInput();
   };
 
   readonly #letOut = (nowMs: number): void => {
     if (this.#established) this.#owner.onOutput();
-    const words: LastDatagram | null = this.#localClose || this.#violated ? { bytes: null } : null;
-    const failure = this.#transmit(words);
+    const words: LastDatagram = { bytes: null };
+    const failure = this.#transmit(this.#violated ? words : null) ?? this.#sayGoodbye(words, nowMs);
     const end = failure ?? this.#judgeEnd(nowMs);
     if (end !== null) {
-      this.#end(end, words?.bytes ?? null, nowMs);
+      this.#end(end, words.bytes, nowMs);
       return;
     }
     const deadlineMs = this.engine.deadlineMs;
@@ -256,7 +276,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   get deadlineAtMs(): number {
     const own = this.#established ? this.#pingAtMs : this.#handshakeDeadlineAtMs;
-    return Math.min(this.#engineDeadlineAtMs, own);
+    return Math.min(this.#engineDeadlineAtMs, own, this.#closing?.giveUpAtMs ?? Number.POSITIVE_INFINITY);
   }
 
   onDeadline(nowMs: number): void {
@@ -266,7 +286,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     }
     if (this.#pingAtMs <= nowMs) {
       this.engine.ping();
-      this.#pingAtMs = nowMs + this.#timing.keepAliveMs;
+      this.#pingAtMs = nowMs + this.#keepAliveMs;
     }
     this.mark();
   }
@@ -274,7 +294,36 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #establish(): void {
     this.#established = true;
     this.#budget.establish();
+    this.#keepAliveMs = this.#effectiveKeepAliveMs();
     this.#owner.onEstablished();
+  }
+
+  /** More often than half the effective idle timeout, or the connection could die of a single lost PING. */
+  #effectiveKeepAliveMs(): number {
+    const { keepAliveMs, idleTimeoutMs } = this.#timing;
+    if (keepAliveMs === 0) return Number.POSITIVE_INFINITY;
+    const timeouts = [idleTimeoutMs, this.engine.stats().peerIdleTimeoutMs].filter((timeoutMs) => timeoutMs > 0);
+    return Math.min(keepAliveMs, ...timeouts.map((timeoutMs) => Math.max(1, Math.floor(timeoutMs / 2))));
+  }
+
+  /**
+   * Closes the engine once its CONNECTION_CLOSE can leave. The engine sends none while the congestion window is full, and
+   * hears no acknowledgement any more after it was closed: closed too early, it would never tell the peer.
+   */
+  #sayGoodbye(words: LastDatagram, nowMs: number): ConnectionEnd | null {
+    const closing = this.#closing;
+    if (closing === null || this.#closeSaid) return null;
+    if (this.#established && nowMs < closing.giveUpAtMs) {
+      // Whether there is room is seen by trying: a PING is the smallest thing that needs some.
+      const probe: LastDatagram = { bytes: null };
+      this.engine.ping();
+      const failure = this.#transmit(probe);
+      if (failure !== null) return failure;
+      if (probe.bytes === null) return null;
+    }
+    this.#closeSaid = true;
+    this.engine.close(closing.application, closing.code, closing.reason);
+    return this.#transmit(words);
   }
 
   /** Sends what the engine has, bounded. @param words receives a copy of the last datagram. */
@@ -314,12 +363,12 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #judgeEnd(nowMs: number): ConnectionEnd | null {
     const { engine } = this;
     if (this.#refused) return { type: 'refused' };
-    if (engine.draining || engine.closed || this.#localClose || engine.localError !== null) {
+    if (engine.draining || engine.closed || this.#closeSaid || engine.localError !== null) {
       const { peerError, localError } = engine;
       if (peerError !== null) return { type: 'closed', by: 'peer', error: peerError };
       if (localError !== null) return { type: 'closed', by: 'local', error: localError };
       if (engine.timedOut) return { type: this.#established ? 'idle-timeout' : 'handshake-timeout' };
-      if (this.#localClose) {
+      if (this.#closeSaid) {
         return { type: 'closed', by: 'local', error: { application: true, code: 0, reason: new Uint8Array(0) } };
       }
       return { type: 'stateless-reset' };

@@ -40,6 +40,8 @@ export class Endpoint implements UdpSocketHandler {
 
   onDatagram(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
     this.#received += 1;
+    // UDP allows source port 0 (RFC 768), which nobody can be answered at.
+    if (remotePort === 0) return;
     const key = destinationConnectionIdKey(datagram, CONNECTION_ID_BYTES);
     const addressee = key === null ? undefined : this.#ids.find(key);
     if (addressee === undefined) this.#fallback.onUnrouted(datagram, remoteAddress, remotePort, socket);

@@ -27,6 +27,12 @@ export class TimerQueue {
   readonly #entries = new Map<Deadlined, Entry>();
   #timer: NodeJS.Timeout | undefined;
   #timerAtMs = Number.POSITIVE_INFINITY;
+  readonly #onFault: (thrown: unknown) => void;
+
+  /** @param onFault an item threw, which none should; the others have theirs. */
+  constructor(onFault: (thrown: unknown) => void) {
+    this.#onFault = onFault;
+  }
 
   /** Items that have a deadline. */
   get size(): number {
@@ -80,7 +86,7 @@ export class TimerQueue {
     const nowMs = performance.now();
     for (let entry = this.#heap[0]; entry !== undefined && entry.atMs <= nowMs; entry = this.#heap[0]) {
       const { item } = entry;
-      if (item.deadlineAtMs <= nowMs) item.onDeadline(nowMs);
+      if (item.deadlineAtMs <= nowMs) this.#fire(item, nowMs);
       // The item may have removed itself meanwhile.
       if (this.#entries.get(item) !== entry) continue;
       if (item.deadlineAtMs === Number.POSITIVE_INFINITY) {
@@ -94,6 +100,14 @@ export class TimerQueue {
     const next = this.#heap[0];
     if (next !== undefined && next.atMs < this.#timerAtMs) this.#arm(next.atMs);
   };
+
+  #fire(item: Deadlined, nowMs: number): void {
+    try {
+      item.onDeadline(nowMs);
+    } catch (thrown) {
+      this.#onFault(thrown);
+    }
+  }
 
   #put(entry: Entry, index: number): void {
     this.#heap[index] = entry;

@@ -16,6 +16,10 @@ class Taker implements TurnTaker {
   }
 }
 
+const raise = (thrown: unknown): never => {
+  throw thrown;
+};
+
 /** Resolves after the turns that are due now. */
 const turns = (count: number): Promise<void> =>
   new Promise((resolve) => {
@@ -23,7 +27,7 @@ const turns = (count: number): Promise<void> =>
   });
 
 test('[TC-01] a reader that comes between input and output is polled for input again', async () => {
-  const pump = new Turns();
+  const pump = new Turns(raise);
   const taker = new Taker();
   taker.onInput = () => {
     taker.onInput = () => undefined;
@@ -35,7 +39,7 @@ test('[TC-01] a reader that comes between input and output is polled for input a
 });
 
 test('[TC-01] what is written between input and output leaves in the same turn, without a further one', async () => {
-  const pump = new Turns();
+  const pump = new Turns(raise);
   const [taker, other] = [new Taker(), new Taker()];
   taker.onInput = () => {
     process.nextTick(() => {

@@ -19,6 +19,12 @@ export class Turns {
   /** Marked for the turn after this one. */
   #next = new Set<TurnTaker>();
   #state: 'idle' | 'scheduled' | 'input' = 'idle';
+  readonly #onFault: (thrown: unknown) => void;
+
+  /** @param onFault a taker threw, which none should; the others of the turn have theirs. */
+  constructor(onFault: (thrown: unknown) => void) {
+    this.#onFault = onFault;
+  }
 
   /** Whatever `taker` has to do is done in this turn or the next. */
   mark(taker: TurnTaker): void {
@@ -38,7 +44,13 @@ export class Turns {
     this.#state = 'input';
     const nowMs = performance.now();
     // Those marked by handlers on the way are visited too: a Set iterates over what is added meanwhile.
-    for (const taker of this.#marked) taker.pollInput(nowMs);
+    for (const taker of this.#marked) {
+      try {
+        taker.pollInput(nowMs);
+      } catch (thrown) {
+        this.#onFault(thrown);
+      }
+    }
     process.nextTick(this.#pollOutput);
   };
 
@@ -49,6 +61,12 @@ export class Turns {
     this.#state = this.#marked.size === 0 ? 'idle' : 'scheduled';
     if (this.#state === 'scheduled') setImmediate(this.#pollInput);
     const nowMs = performance.now();
-    for (const taker of taken) taker.pollOutput(nowMs);
+    for (const taker of taken) {
+      try {
+        taker.pollOutput(nowMs);
+      } catch (thrown) {
+        this.#onFault(thrown);
+      }
+    }
   };
 }

@@ -26,11 +26,13 @@ export class UdpSocket {
   readonly address: SocketAddress;
   readonly #socket: dgram.Socket;
   readonly #connected: boolean;
+  readonly #handler: UdpSocketHandler;
   #closed: Promise<void> | null = null;
 
   private constructor(socket: dgram.Socket, connected: boolean, handler: UdpSocketHandler) {
     this.#socket = socket;
     this.#connected = connected;
+    this.#handler = handler;
     const { address, port, family } = socket.address();
     this.address = Object.freeze({ family: family === 'IPv6' ? 'IPv6' : 'IPv4', address, port });
     socket.on('message', (datagram, remote) => handler.onDatagram(datagram, remote.address, remote.port, this));
@@ -68,12 +70,17 @@ export class UdpSocket {
 
   /**
    * Sends one datagram at once, or leaves it to the kernel's mercy: UDP promises nothing.
+   * Never throws, whatever address a peer has made us send to.
    * @returns whether `datagram` may be overwritten now; false when the kernel was full and a reference is kept.
    */
   send(datagram: Uint8Array, remoteAddress: string, remotePort: number): boolean {
     if (this.#closed !== null) return true;
-    if (this.#connected) this.#socket.send(datagram);
-    else this.#socket.send(datagram, remotePort, remoteAddress);
+    try {
+      if (this.#connected) this.#socket.send(datagram);
+      else this.#socket.send(datagram, remotePort, remoteAddress);
+    } catch (error) {
+      this.#handler.onError(error as NodeJS.ErrnoException, this);
+    }
     return this.#socket.getSendQueueCount() === 0;
   }
 

@@ -105,6 +105,10 @@ export interface EnginePathEvent {
 export interface EngineStats {
   /** Packets that were authentic. */
   readonly packetsReceived: number;
+  /** Bytes of those packets. */
+  readonly bytesReceived: number;
+  /** The peer's `max_idle_timeout` in milliseconds, 0 for none (RFC 9000 §18.2); known once established. */
+  readonly peerIdleTimeoutMs: number;
   readonly packetsSent: number;
   readonly packetsLost: number;
   /** Round-trip time of the active path, in milliseconds. */

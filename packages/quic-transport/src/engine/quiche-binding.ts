@@ -76,7 +76,13 @@ export interface NativeConnection {
   newSourceCid(connectionId: Uint8Array, resetToken: bigint, retireIfNeeded: boolean): number;
   retiredScidNext(): Uint8Array | null;
   pathEventNext(): { readonly type: string } | null;
-  stats(): { readonly recv: number; readonly sent: number; readonly lost: number };
+  stats(): {
+    readonly recv: number;
+    readonly recvBytes: number;
+    readonly sent: number;
+    readonly lost: number;
+    readonly peerMaxIdleTimeout: number;
+  };
   pathStats(): readonly NativePathStats[];
 }
 

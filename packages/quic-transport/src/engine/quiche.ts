@@ -248,9 +248,16 @@ class QuicheConnection implements EngineConnection {
   }
 
   stats(): EngineStats {
-    const { recv, sent, lost } = this.#native.stats();
+    const { recv, sent, lost, recvBytes, peerMaxIdleTimeout } = this.#native.stats();
     const active = this.#native.pathStats().find((path) => path.active);
-    return { packetsReceived: recv, packetsSent: sent, packetsLost: lost, rttMs: active?.rtt ?? 0 };
+    return {
+      packetsReceived: recv,
+      bytesReceived: recvBytes,
+      packetsSent: sent,
+      packetsLost: lost,
+      rttMs: active?.rtt ?? 0,
+      peerIdleTimeoutMs: peerMaxIdleTimeout,
+    };
   }
 
   #shutdown(streamId: number, direction: number, code: number): void {

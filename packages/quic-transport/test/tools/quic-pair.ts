@@ -31,6 +31,7 @@ export interface QuicSetup {
   /** Domains with a certificate each. */
   readonly domains?: readonly string[];
   readonly credentials?: readonly CredentialOptions[];
+  readonly dangerAcceptAnyCertificate?: boolean;
 }
 
 export const DOMAIN = 'capulet.example';
@@ -42,6 +43,7 @@ export async function createQuicTransport({
   logger,
   domains = [DOMAIN],
   credentials = [],
+  dangerAcceptAnyCertificate = false,
 }: QuicSetup = {}): Promise<QuicTransport> {
   const ca = await testCa();
   const issued = await Promise.all(
@@ -53,7 +55,7 @@ export async function createQuicTransport({
   const container = new Container();
   container.load(
     coreModule({ ...(limits === undefined ? {} : { limits }), ...(logger === undefined ? {} : { logger }) }),
-    tlsModule({ credentials: [...issued, ...credentials], trust: [ca.rootPem] }),
+    tlsModule({ credentials: [...issued, ...credentials], trust: [ca.rootPem], dangerAcceptAnyCertificate }),
     quicTransportModule(options),
   );
   return container.get(QuicTransport);
