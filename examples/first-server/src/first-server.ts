@@ -5,15 +5,16 @@ import { quicTransportModule } from '@stanzaport/quic-transport';
 import { tlsModule } from '@stanzaport/tls-shared';
 import xml from '@xmpp/xml';
 import { Container } from 'inversify';
+import { pino } from 'pino';
 
 const container = new Container();
 container.load(
-  coreModule(),
+  coreModule({ logger: pino() }),
   tlsModule({ credentials: [{ domain: 'capulet.example', cert: 'capulet.crt', key: 'capulet.key' }] }),
   quicTransportModule({ listen: [{ host: '::', port: Number(process.env.PORT ?? 443) }] }),
 );
 const hub = container.get(TransportHub);
-hub.streams$.subscribe((stream) => serve(stream).catch((error) => console.error(error.message)));
+hub.streams$.subscribe(serve);
 await hub.start();
 for (const { transport, address } of hub.listeners) console.log(`${transport} listens on port ${address.port}`);
 

@@ -25,8 +25,9 @@ export interface Connection extends AsyncDisposable {
   readonly streams$: Observable<StanzaStream>;
   /**
    * Opens a stanza stream; the caller sends the first header.
-   * @throws TransportError `XMPP_LIMIT_EXCEEDED` where the transport has no further stream, `XMPP_INVALID_STATE`
-   *   after the end, `XMPP_ABORTED`.
+   * Where the peer grants streams one by one (QUIC), it waits for one up to 30 seconds or until the signal says so.
+   * @throws TransportError `XMPP_LIMIT_EXCEEDED` where there is no further stream, `XMPP_INVALID_STATE` after the end,
+   *   `XMPP_ABORTED`.
    */
   openStream(options?: Cancellable): Promise<StanzaStream>;
   /** Closes every stream by its closing handshake, then the connection. Idempotent, never rejects. */

@@ -1,16 +1,22 @@
 import { Observable, type Observer, type Operator, type Subscriber, type Subscription, type TeardownLogic } from 'rxjs';
 
 /**
+ * Receives what a handler threw or rejected with, and the value it was handling; undefined for a handler of the end, or one
+ * behind operators, of whose values the source knows nothing.
+ */
+export type HandlerErrorSink<T> = (thrown: unknown, value: T | undefined) => void;
+
+/**
  * An Observable whose handlers cannot hurt anyone else. RxJS reports what a handler throws, and an error nobody
  * handles, by throwing again from a timer, which ends the process; a peer could do that to a server by resetting a
  * stream. Here the fault of a handler, also a rejected promise of an async one, goes to `onHandlerError`, and an error
  * without a handler is dropped (the stream's `closed` tells it too). Operators piped behind keep this property.
  */
 export class GuardedObservable<T> extends Observable<T> {
-  readonly #onHandlerError: (thrown: unknown) => void;
+  readonly #onHandlerError: HandlerErrorSink<T>;
 
   constructor(
-    onHandlerError: (thrown: unknown) => void,
+    onHandlerError: HandlerErrorSink<T>,
     subscribe?: (this: Observable<T>, subscriber: Subscriber<T>) => TeardownLogic,
   ) {
     super(subscribe);
@@ -19,7 +25,7 @@ export class GuardedObservable<T> extends Observable<T> {
 
   /** RxJS calls this for every operator piped behind; it is how the result stays guarded. */
   override lift<R>(operator?: Operator<T, R>): Observable<R> {
-    const lifted = new GuardedObservable<R>(this.#onHandlerError);
+    const lifted = new GuardedObservable<R>((thrown) => this.#onHandlerError(thrown, undefined));
     lifted.source = this;
     lifted.operator = operator as Operator<unknown, R> | undefined;
     return lifted;
@@ -49,19 +55,24 @@ export class GuardedObservable<T> extends Observable<T> {
           }
         : observerOrNext;
     return super.subscribe({
-      next: (value) => this.#guard(given, given.next, value),
-      error: (failure) => this.#guard(given, given.error, failure),
-      complete: () => this.#guard(given, given.complete, undefined as never),
+      next: (value) => this.#guard(given, given.next, value, value),
+      error: (failure) => this.#guard(given, given.error, failure, undefined),
+      complete: () => this.#guard(given, given.complete, undefined as never, undefined),
     });
   }
 
-  #guard<V>(observer: object, handler: ((value: V) => unknown) | undefined, value: V): void {
+  #guard<V>(
+    observer: object,
+    handler: ((argument: V) => unknown) | undefined,
+    argument: V,
+    value: T | undefined,
+  ): void {
     if (handler === undefined) return;
     try {
-      const result: unknown = handler.call(observer, value);
-      if (result instanceof Promise) result.catch(this.#onHandlerError);
+      const result: unknown = handler.call(observer, argument);
+      if (result instanceof Promise) result.catch((thrown: unknown) => this.#onHandlerError(thrown, value));
     } catch (thrown) {
-      this.#onHandlerError(thrown);
+      this.#onHandlerError(thrown, value);
     }
   }
 }

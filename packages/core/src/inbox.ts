@@ -1,6 +1,6 @@
 import type { Observable, Subscriber } from 'rxjs';
 import type { TransportError } from './errors.ts';
-import { GuardedObservable } from './guarded-observable.ts';
+import { GuardedObservable, type HandlerErrorSink } from './guarded-observable.ts';
 
 type InboxEnd = { readonly error: TransportError | null };
 
@@ -18,7 +18,7 @@ export class Inbox<T> {
   #end: InboxEnd | null = null;
 
   /** @param onHandlerError receives what a subscriber's handler throws; its other values still reach it. */
-  constructor(onHandlerError: (thrown: unknown) => void) {
+  constructor(onHandlerError: HandlerErrorSink<T>) {
     this.observable = new GuardedObservable<T>(onHandlerError, (subscriber) => {
       this.#subscribers.add(subscriber);
       this.#isOpen = true;

@@ -4,6 +4,7 @@ import { TransportError, toTransportError } from './errors.ts';
 import { GuardedObservable } from './guarded-observable.ts';
 import { Inbox } from './inbox.ts';
 import type { Logger } from './logger.ts';
+import { endingFaultyStreams } from './stream-handler-fault.ts';
 import type { TransportRegistration } from './tokens.ts';
 import type { DrainOptions, Listener, Transport } from './transport.ts';
 
@@ -36,7 +37,7 @@ export class TransportHub implements AsyncDisposable {
       // A connection that fails has told its own streams; the others go on.
       mergeMap((connection) => connection.streams$.pipe(catchError(() => EMPTY))),
     );
-    this.streams$ = new GuardedObservable(onHandlerError, (subscriber) => streams$.subscribe(subscriber));
+    this.streams$ = new GuardedObservable(endingFaultyStreams(logger), (subscriber) => streams$.subscribe(subscriber));
   }
 
   /** The running listeners, in the order of configuration. */
@@ -74,7 +75,8 @@ export class TransportHub implements AsyncDisposable {
 
   /**
    * Closes every listener as {@link Listener.close} does; resolves when all is released. Idempotent, never rejects. The
-   * first call decides how long that takes: a later one waits with it, and its `options` change nothing.
+   * first call decides how long that takes: a later one waits with it, and its `options` change nothing. Connections that
+   * were made by `connect` are their maker's and stay.
    */
   stop(options: DrainOptions = {}): Promise<void> {
     this.#stopping ??= this.#stop(options);
@@ -97,6 +99,7 @@ export class TransportHub implements AsyncDisposable {
       throw toTransportError(failed.reason, 'listen');
     }
     this.#listeners = listeners;
+    if (listeners.length === 0) this.#logger.warn('no listener is configured, so nobody can connect');
     for (const listener of listeners) {
       this.#subscriptions.push(listener.connections$.subscribe((connection) => this.#announce(connection)));
       const { family, address, port } = listener.address;

@@ -58,15 +58,16 @@ function errorOfClose(
   peer: string,
   unfinished: boolean,
 ): TransportError | null {
-  const orderly = application || code === TRANSPORT_CODE.noError;
+  // XEP-0467 gives application codes no meaning; whatever is not 0 is all the same, and no orderly end.
+  const orderly = code === (application ? APPLICATION_CODE.normal : TRANSPORT_CODE.noError);
   if (orderly && !unfinished) return null;
   const said = describe(code, reason);
   if (by === 'local') {
-    return orderly
+    return orderly || application
       ? new TransportError('XMPP_ABORTED', `the connection with ${peer} was ended by us`, { quicCode: code })
       : violation(code, `${peer} broke the protocol (${said})`);
   }
-  if (orderly)
+  if (orderly || application)
     return new TransportError('XMPP_PEER_RESET', `${peer} closed the connection (${said})`, { quicCode: code });
   const alert = alertOf(code);
   if (alert === null) {

@@ -4,6 +4,7 @@ import {
   type Connection,
   type ConnectionKind,
   createStanzaStream,
+  endingFaultyStreams,
   GuardedObservable,
   Inbox,
   type Limits,
@@ -114,7 +115,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     const onHandlerError = (thrown: unknown): void =>
       this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the connection failed');
     this.path$ = new GuardedObservable(onHandlerError, (subscriber) => this.#path.subscribe(subscriber));
-    this.#inbox = new Inbox(onHandlerError);
+    this.#inbox = new Inbox(endingFaultyStreams(this.#logger));
     this.streams$ = this.#inbox.observable;
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;

@@ -246,6 +246,8 @@ export class QuicListener implements Listener, Gatekeeper {
     this.#connections.add(connection);
     connection.released.then(() => this.#connections.delete(connection));
     this.#inbox.push(connection);
+    // Nobody can do anything with one that has ended while it waited.
+    connection.closed.then(() => this.#inbox.drop(connection));
   }
 
   #onHandshakeEnded(handshake: ServerHandshake, end: ConnectionEnd): void {

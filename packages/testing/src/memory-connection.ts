@@ -5,6 +5,7 @@ import {
   type ConnectionKind,
   type ConnectionSecurity,
   createStanzaStream,
+  endingFaultyStreams,
   GuardedObservable,
   Inbox,
   type Limits,
@@ -70,7 +71,7 @@ export class MemoryConnection implements Connection {
     const onHandlerError = (err: unknown): void => this.#logger.error({ err }, 'a handler of the connection failed');
     this.#path.next(path);
     this.path$ = new GuardedObservable(onHandlerError, (subscriber) => this.#path.subscribe(subscriber));
-    this.#inbox = new Inbox(onHandlerError);
+    this.#inbox = new Inbox(endingFaultyStreams(this.#logger));
     this.streams$ = this.#inbox.observable;
     this.closed = new Promise((resolve) => {
       this.#settleClosed = resolve;

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { coreModule, TransportHub } from '@stanzaport/core';
+import { type CloseReason, coreModule, TransportHub } from '@stanzaport/core';
 import { Container, type ContainerModule } from 'inversify';
 import { expect, test } from 'vitest';
 import { MemoryNetwork, MemoryTransport, memoryTransportModule } from '../src/index.ts';
@@ -61,16 +61,20 @@ test('[TC-09] a hub says which transports are bound, and cannot be started again
   await expect(hub.start()).rejects.toMatchObject({ code: 'XMPP_INVALID_STATE' });
 });
 
-test('[TC-11] a handler of the hub that throws loses its own call, and nothing else', async () => {
+test('[TC-11] a stream whose handler throws or rejects ends with internal-server-error; the next ones are handled', async () => {
   const network = new MemoryNetwork();
   await using hub = await hubOf(listening(network, 5222));
-  let calls = 0;
-  hub.streams$.subscribe(() => {
-    calls += 1;
-    throw new Error('a fault of the handler');
+  const ends: Promise<CloseReason>[] = [];
+  hub.streams$.subscribe((stream) => {
+    ends.push(stream.closed);
+    if (ends.length === 1) throw new Error('a fault of the handler');
+    return Promise.reject(new Error('a fault of the handler'));
   });
   await hub.start();
   await openAt(network, 5222);
   await openAt(network, 5222);
-  await expect.poll(() => calls).toBe(2);
+  await expect.poll(() => ends.length).toBe(2);
+  for (const reason of await Promise.all(ends)) {
+    expect(reason).toMatchObject({ clean: false, by: 'local', error: { condition: 'internal-server-error' } });
+  }
 });

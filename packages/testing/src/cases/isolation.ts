@@ -48,7 +48,7 @@ export const isolationCases: readonly CaseDefinition[] = [
   ),
   {
     requirement: 'TC-11',
-    title: 'handlers of connections$, streams$ and path$ that throw or reject disturb nobody',
+    title: 'handlers of connections$ and path$ that throw or reject disturb nobody',
     async run(scene) {
       const listener = await scene.listen();
       listener.connections$.subscribe(fail);
@@ -56,12 +56,27 @@ export const isolationCases: readonly CaseDefinition[] = [
       const connections = await scene.connect(listener);
       const { client, server } = connections;
       for (const { path$ } of [client, server]) path$.subscribe(fail);
-      server.streams$.subscribe(fail);
-      server.streams$.subscribe(async () => fail());
       await scene.roundTrip(await scene.openStream(connections));
       await scene.roundTrip(await scene.openNeighbour(connections));
     },
   },
+  ...[fail, async () => fail()].map(
+    (handler, index): CaseDefinition => ({
+      requirement: 'TC-11',
+      title: `a handler of streams$ that ${index === 0 ? 'throws' : 'rejects'} ends its stream, which nobody would go on with`,
+      async run(scene) {
+        const connections = await scene.connect();
+        const subscription = connections.server.streams$.subscribe(handler);
+        const { initiating, receiving } = await scene.openUnread(connections);
+        const peer = collect(initiating.events$);
+        const error = assertErrored(await scene.wait("the peer's end", peer.ended), 'peer-error') as StreamError;
+        assert.equal(error.condition, 'internal-server-error');
+        await assertClosed(receiving.closed, { clean: false, by: 'local', categories: ['internal'] });
+        subscription.unsubscribe();
+        await scene.roundTrip(await scene.openNeighbour(connections));
+      },
+    }),
+  ),
   {
     requirement: 'TC-11',
     title: 'errors that nobody listens for stay harmless',
