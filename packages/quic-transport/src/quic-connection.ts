@@ -217,7 +217,8 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#byteStreams.delete(streamId);
     this.#blocked.delete(stream);
     this.#unacknowledged.add(streamId);
-    if (this.#onAcknowledged !== null) this.mark();
+    // The step for input may be over in this turn, and it is there that the wait is looked at.
+    if (this.#onAcknowledged !== null) this.markForInput();
     if (this.#unacknowledged.size >= UNACKNOWLEDGED_BATCH) this.#dropAcknowledged();
     if (this.#byteStreams.size > 0) return;
     this.#driver.keepsAlive = false;
@@ -357,16 +358,17 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
       serves: this.#serves,
     });
     this.#stanzaStreams.set(streamId, stream);
-    stream.closed.then(() => this.#onStreamClosed(streamId));
+    stream.closed.then(() => this.#onStreamClosed(streamId, stream));
     return stream;
   }
 
-  #onStreamClosed(streamId: number): void {
+  #onStreamClosed(streamId: number, stream: StanzaStream): void {
     this.#stanzaStreams.delete(streamId);
     // Streams of a connection that nobody looks at end by their header timeout; the connection ends with them.
     if (this.#inbox.waiting > 0 && this.#stanzaStreams.size === 0) {
       this.abort(new TransportError('XMPP_IDLE_TIMEOUT', 'nobody has taken the streams of the connection'));
     }
+    this.#inbox.drop(stream);
   }
 
   async #close(): Promise<void> {
