@@ -124,7 +124,7 @@ describe('sockets', () => {
     await using toFirst = await client.connect(targetOf(first.address));
     await using toSecond = await client.connect(targetOf(second.address));
     await first.close({ drainMs: 0 });
-    expect((await toFirst.closed).clean).toBe(true);
+    expect(await toFirst.closed).toMatchObject({ by: 'peer', error: { category: 'peer-reset' } });
     const stream = await toSecond.openStream();
     stream.sendHeader({ to: DOMAIN });
     const arrived = await firstValueFrom((await firstValueFrom(second.connections$)).streams$);
