@@ -24,6 +24,7 @@ import { APPLICATION_CODE, errorOfEnd } from './errors.ts';
 import { type ByteStreamHost, QuicByteStream } from './quic-byte-stream.ts';
 import type { QuicSecurity } from './quic-security.ts';
 import type { ReadSlab } from './read-slab.ts';
+import { StreamCredit } from './stream-credit.ts';
 
 /** What a QUIC connection is made from, once its handshake is complete. */
 export interface QuicConnectionOptions {
@@ -45,13 +46,6 @@ export interface QuicConnectionOptions {
   readonly onReleased?: () => Promise<void>;
 }
 
-interface CreditWaiter {
-  resolve(): void;
-  reject(error: TransportError): void;
-}
-
-/** How long `openStream` waits for the peer to grant a further stream, in milliseconds. */
-const STREAM_CREDIT_TIMEOUT_MS = 30_000;
 /** Up to so many streams asking each one is cheaper than having the engine list those that are readable. */
 const POLLED_STREAMS = 64;
 /** Up to so many streams are read without being asked. */
@@ -86,7 +80,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   readonly #blocked = new Set<QuicByteStream>();
   /** Streams over on this side whose last bytes the peer may not have acknowledged. */
   readonly #unacknowledged = new Set<number>();
-  #creditWaiters: CreditWaiter[] = [];
+  readonly #credit = new StreamCredit();
   #nextStreamId: number;
   #closing: Promise<void> | null = null;
   #abortError: TransportError | null = null;
@@ -156,7 +150,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
         this.#nextStreamId += 4;
         return this.#addStream(streamId, 'initiating');
       }
-      await this.#awaitCredit(signal);
+      await this.#credit.wait(signal);
     }
   }
 
@@ -233,7 +227,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
 
   onInput(): void {
     const { engine } = this;
-    if (this.#creditWaiters.length > 0 && engine.peerStreamsLeft > 0) this.#grantCredit();
+    if (this.#credit.isAwaited) this.#credit.grant(engine.peerStreamsLeft);
     if (this.#onAcknowledged !== null) this.#checkAcknowledged(this.#onAcknowledged);
     const streams = this.#byteStreams;
     if (streams.size <= POLLED_STREAMS) {
@@ -293,38 +287,6 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     }
   }
 
-  #awaitCredit(signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const stop = (): void => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', onAbort);
-        this.#creditWaiters = this.#creditWaiters.filter((other) => other !== waiter);
-      };
-      const waiter: CreditWaiter = {
-        resolve: () => {
-          stop();
-          resolve();
-        },
-        reject: (error) => {
-          stop();
-          reject(error);
-        },
-      };
-      const onAbort = (): void => waiter.reject(new TransportError('XMPP_ABORTED', 'opening a stream was aborted'));
-      const timer = setTimeout(
-        () => waiter.reject(new TransportError('XMPP_LIMIT_EXCEEDED', 'the peer grants no further stream')),
-        STREAM_CREDIT_TIMEOUT_MS,
-      );
-      signal?.addEventListener('abort', onAbort, { once: true });
-      this.#creditWaiters.push(waiter);
-    });
-  }
-
-  #grantCredit(): void {
-    const granted = this.#creditWaiters.slice(0, this.engine.peerStreamsLeft);
-    for (const waiter of granted) waiter.resolve();
-  }
-
   #accept(streamId: number): void {
     if (this.#settled || this.#closing !== null) {
       this.engine.stopReading(streamId, APPLICATION_CODE.error);
@@ -374,9 +336,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   async #close(): Promise<void> {
     const deadlineAtMs = performance.now() + this.#limits.closeTimeoutMs;
     clearTimeout(this.#streamTimer);
-    for (const waiter of this.#creditWaiters) {
-      waiter.reject(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
-    }
+    this.#credit.fail(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
     await Promise.all([...this.#stanzaStreams.values()].map((stream) => stream.close()));
     if (!this.#settled) await this.#acknowledged(deadlineAtMs - performance.now());
     // CONNECTION_CLOSE throws away what is in flight (RFC 9000 §10.2), so it comes last.
@@ -421,7 +381,7 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#settled = true;
     clearTimeout(this.#streamTimer);
     const error = reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed');
-    for (const waiter of this.#creditWaiters) waiter.reject(error);
+    this.#credit.fail(error);
     const streams = [...this.#byteStreams.values()];
     this.#byteStreams.clear();
     this.#blocked.clear();
