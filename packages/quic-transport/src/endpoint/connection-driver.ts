@@ -139,13 +139,12 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   ) {
     this.#role = role;
     // A server that sent a Retry gets its token back from where the client really is, and knows no other initial ID.
-    this.#budget = new ByteBudget(
-      {
-        authenticBytes: () => engine.stats().bytesReceived,
-        unreadBytes: () => this.#owner.unreadBytes,
-      },
-      role === 'client' || ids.initial === null,
-    );
+    const addressProved = role === 'client' || ids.initial === null;
+    const source = {
+      authenticBytes: () => engine.stats().bytesReceived,
+      unreadBytes: () => this.#owner.unreadBytes,
+    };
+    this.#budget = new ByteBudget(source, addressProved);
     this.engine = engine;
     this.carrier = carrier;
     this.#shared = shared;
@@ -156,14 +155,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#handshakeDeadlineAtMs = performance.now() + timing.handshakeTimeoutMs;
     shared.timers.update(this);
     this.mark();
-  }
-
-  get established(): boolean {
-    return this.#established;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** From now on `owner` is told what happens; for the moment when a handshake becomes a connection. */
