@@ -1,6 +1,7 @@
 /**
  * For authors of transports and of servers: the conformance kit that proves a transport ({@link transportConformance}),
- * a transport that needs no network ({@link MemoryTransport}), and the kit's own tools for tests of one's own.
+ * a transport that needs no network ({@link MemoryTransport}), a network that is bad by plan ({@link UdpForwarder}), and the
+ * kit's own tools for tests of one's own.
  */
 export type { Collector } from './cases/collector.ts';
 export { collect } from './cases/collector.ts';
@@ -28,6 +29,13 @@ export type {
   TransportCapabilities,
   TransportPair,
 } from './conformance-setup.ts';
+export type { RebindOptions } from './fault-client.ts';
+export { ForwardedClient } from './fault-client.ts';
+export type { DatagramEvent, DiscardReason, FaultCounters, FaultDirection, SeenDatagram } from './fault-events.ts';
+export type { DatagramPredicate, UdpForwarderOptions } from './fault-forwarder.ts';
+export { UdpForwarder } from './fault-forwarder.ts';
+export type { FaultPlan } from './fault-plan.ts';
+export { NO_FAULTS, resolveFaultPlan } from './fault-plan.ts';
 export { MemoryByteStream } from './memory-byte-stream.ts';
 export type { LinkEnding, LinkHandlers } from './memory-link.ts';
 export { createMemoryLink, MemoryLinkEnd } from './memory-link.ts';

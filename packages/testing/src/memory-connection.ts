@@ -1,16 +1,18 @@
 import {
-  type Cancellable,
   type CloseReason,
   type Connection,
   type ConnectionKind,
   type ConnectionSecurity,
+  checkUrgency,
   createStanzaStream,
+  DEFAULT_URGENCY,
   endingFaultyStreams,
   GuardedObservable,
   Inbox,
   type Limits,
   type Logger,
   type NetworkPath,
+  type OpenStreamOptions,
   type Role,
   type StanzaStream,
   StreamError,
@@ -39,6 +41,7 @@ export class MemoryConnection implements Connection {
   readonly kind: ConnectionKind;
   readonly role: Role;
   readonly security: ConnectionSecurity;
+  readonly handshakeCompleted: Promise<boolean> = Promise.resolve(true);
   readonly path$: Observable<NetworkPath>;
   readonly streams$: Observable<StanzaStream>;
   readonly closed: Promise<CloseReason>;
@@ -83,14 +86,15 @@ export class MemoryConnection implements Connection {
     if (role === 'receiving') this.#headerTimer = setTimeout(() => this.#onHeaderOverdue(), limits.headerTimeoutMs);
   }
 
-  async openStream({ signal }: Cancellable = {}): Promise<StanzaStream> {
+  async openStream({ signal, urgency = DEFAULT_URGENCY }: OpenStreamOptions = {}): Promise<StanzaStream> {
+    checkUrgency(urgency);
     if (signal?.aborted) throw new TransportError('XMPP_ABORTED', 'opening a stream was aborted');
     if (this.#closing !== null || this.#reason !== null) {
       throw new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`);
     }
     const bytes = this.#link.open();
     if (bytes === null) throw new TransportError('XMPP_LIMIT_EXCEEDED', 'the peer grants no further stream');
-    return this.#adopt(bytes, 'initiating');
+    return this.#adopt(bytes, 'initiating', urgency);
   }
 
   close(): Promise<void> {
@@ -116,7 +120,7 @@ export class MemoryConnection implements Connection {
     await this.close();
   }
 
-  #adopt(bytes: MemoryByteStream, role: Role): StanzaStream {
+  #adopt(bytes: MemoryByteStream, role: Role, urgency: number = DEFAULT_URGENCY): StanzaStream {
     this.#streamsMade += 1;
     const stream = createStanzaStream(bytes, {
       id: `${role}-${this.#streamsMade}`,
@@ -124,6 +128,7 @@ export class MemoryConnection implements Connection {
       role,
       limits: this.#limits,
       logger: this.#logger,
+      urgency,
     });
     this.#streams.set(stream, bytes);
     bytes.once('close', () => {

@@ -138,6 +138,7 @@ export class MemoryTransport implements Transport {
       alpn: ALPN[kind],
       sni,
       peerCertificates: [],
+      localCertificates: [],
       verdict,
       verify: this.#verify ?? nothingPresented,
       channelBindings: [],

@@ -60,6 +60,7 @@ export const factCases: readonly CaseDefinition[] = [
         assert.equal(receiving.connection, server);
         assert.equal(initiating.role, 'initiating');
         assert.equal(receiving.role, 'receiving');
+        assert.deepEqual([initiating.early, receiving.early], [false, false]);
         assert.equal(receiving.header?.to, scene.pair.domain);
         assert.equal(initiating.header?.from, scene.pair.domain);
         ids.add(initiating.id);
@@ -79,8 +80,11 @@ async function assertFacts(scene: Scene, connections: ConnectionPair, kind: 'c2s
   assert.equal(client.role, 'initiating');
   assert.equal(server.role, 'receiving');
   assert.notEqual(client.id, server.id, 'ids are unique in the process');
-  for (const { security, kind: actual } of [client, server]) {
+  for (const { security, kind: actual, handshakeCompleted } of [client, server]) {
     assert.equal(actual, kind);
+    assert.equal(await scene.wait('handshakeCompleted', handshakeCompleted), true);
+    assert.notEqual(security.resumed, null);
+    assert.notEqual(security.earlyData, 'pending');
     assert.ok(security.alpn === null || security.alpn === ALPN[kind], `ALPN ${security.alpn}`);
     assert.ok(security.sni === null || security.sni === scene.pair.domain, `SNI ${security.sni}`);
     for (const certificate of security.peerCertificates) assert.ok(certificate instanceof Uint8Array);
