@@ -1,93 +1,146 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { isIpLiteral, type Logger, normalizeDomain, silentLogger, TransportError } from '@stanzaport/core';
-import { type Certificate, parseCertificate } from './certificate.ts';
-import { findMatch, presentedDomains } from './identity.ts';
-import { isPem, readPemCertificates, toPemCertificate } from './pem.ts';
+import {
+  GuardedObservable,
+  isIpLiteral,
+  type Logger,
+  normalizeDomain,
+  silentLogger,
+  TransportError,
+  toTransportError,
+} from '@stanzaport/core';
+import { type Observable, Subject } from 'rxjs';
+import {
+  badCredential,
+  type Credential,
+  type CredentialOptions,
+  createCredential,
+  credentialFiles,
+  readCredentialText,
+  warnOfFaults,
+} from './credential.ts';
+import { type CredentialWatchOptions, resolveWatch } from './credential-watch.ts';
+import { FileWatch } from './file-watch.ts';
 
-/** One certificate with its key, and the domains it is presented for. */
-export interface CredentialOptions {
+/** How a {@link CredentialStore} reads its files. */
+export interface CredentialStoreOptions {
   /**
-   * Domain or domains (Unicode or A-labels) whose SNI this credential answers; `*.a.example` answers one label more.
-   * @defaultValue the domains in the certificate
+   * `on-first-use` leaves the reading, and the throwing, to the first call that needs a credential: a listener that
+   * starts, rather than the wiring of an application. @defaultValue `'now'`
    */
-  readonly domain?: string | readonly string[];
-  /** Path of a PEM file, or PEM: the certificate first, then those that lead to the root. */
-  readonly cert: string;
-  /** Path of a PEM file, or PEM: the private key, not encrypted. */
-  readonly key: string;
+  readonly reads?: 'now' | 'on-first-use';
+  /** Whether files that change are read again, from the first reading on. @defaultValue false */
+  readonly watch?: boolean | CredentialWatchOptions;
 }
 
-/** A credential that was read and checked. It prints without its key. */
-export class Credential {
-  /** A-labels, lower case; some may be `*.a.example`. */
-  readonly domains: readonly string[];
-  readonly leaf: X509Certificate;
-  /** The chain as presented, DER, end-entity first. */
-  readonly chainDer: readonly Uint8Array[];
-  readonly #chainPem: Buffer;
-  readonly #keyPem: Buffer;
+/** What became of a credential when its files were read again and had changed. */
+export type CredentialReload =
+  /** All handshakes from now on use `credential`. */
+  | { readonly type: 'replaced'; readonly credential: Credential }
+  /** What is in the files cannot be used; `credential`, which was in force, stays. */
+  | { readonly type: 'kept'; readonly credential: Credential; readonly error: TransportError };
 
-  constructor(domains: readonly string[], chainDer: readonly Uint8Array[], key: KeyObject) {
-    this.domains = Object.freeze([...domains]);
-    this.chainDer = Object.freeze([...chainDer]);
-    this.leaf = new X509Certificate(chainDer[0] ?? new Uint8Array());
-    this.#chainPem = Buffer.from(chainDer.map(toPemCertificate).join(''));
-    this.#keyPem = Buffer.from(key.export({ type: 'pkcs8', format: 'pem' }));
-  }
+/** Throws where a transport cannot use a credential. */
+export type CredentialCheck = (credential: Credential) => void;
 
-  /** The chain as PEM, end-entity first. */
-  get chainPem(): Buffer {
-    return this.#chainPem;
-  }
-
-  /** The private key as PEM, PKCS #8. */
-  get keyPem(): Buffer {
-    return this.#keyPem;
-  }
+/** One element of the options and what was made of it. */
+interface Entry {
+  readonly given: CredentialOptions;
+  readonly domains: readonly string[] | null;
+  readonly certPlace: string;
+  /** Entries of the same id have equal credentials. */
+  readonly id: string;
+  readonly credential: Credential;
 }
 
 /** The credentials of this host, chosen by server name (RFC 6066 §3). */
-export class CredentialStore {
+export class CredentialStore implements Disposable {
+  /**
+   * Every change of the files that took effect or failed, by watching or by {@link reload}. Completes with
+   * {@link close}.
+   */
+  readonly reloads$: Observable<CredentialReload>;
   readonly #logger: Logger;
+  readonly #options: readonly CredentialOptions[];
+  readonly #reloads = new Subject<CredentialReload>();
+  readonly #checks = new Set<CredentialCheck>();
+  readonly #watch: FileWatch | null;
   /** Null until the files are read. */
-  #byDomain: ReadonlyMap<string, Credential> | null = null;
-  #options: readonly CredentialOptions[];
+  #entries: readonly Entry[] | null = null;
+  #byDomain: ReadonlyMap<string, Credential> = new Map();
+  /** What was said of an entry, by its index, whose files cannot be used: so that it is said once. */
+  readonly #troubles = new Map<number, string>();
 
   /**
    * Reads and checks every credential.
-   * @param readsWhen `on-first-use` leaves the reading, and the throwing, to the first call that needs a credential: a
-   *   listener that starts, rather than the wiring of an application.
    * @throws TransportError `XMPP_BAD_CREDENTIAL`, naming the file, if one cannot be read or parsed, the key does not
-   *   fit, or there is no domain to serve it for; `XMPP_BAD_OPTION` for a domain that is none or is given twice.
+   *   fit, or there is no domain to serve it for; `XMPP_BAD_OPTION` for a domain that is none or is given twice, and for
+   *   an interval of watching that cannot be.
    */
   constructor(
     options: readonly CredentialOptions[] = [],
     logger: Logger = silentLogger,
-    readsWhen: 'now' | 'on-first-use' = 'now',
+    { reads = 'now', watch = false }: CredentialStoreOptions = {},
   ) {
     this.#logger = logger;
     this.#options = options;
-    if (readsWhen === 'now') this.#credentials();
-  }
-
-  #credentials(): ReadonlyMap<string, Credential> {
-    this.#byDomain ??= this.#load(this.#options);
-    return this.#byDomain;
+    this.reloads$ = new GuardedObservable(
+      (thrown) =>
+        logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of reloaded credentials failed'),
+      (subscriber) => this.#reloads.subscribe(subscriber),
+    );
+    const resolved = resolveWatch(watch);
+    this.#watch =
+      resolved === null
+        ? null
+        : new FileWatch(
+            () => (this.#entries ?? []).flatMap(({ given }) => credentialFiles(given)),
+            resolved.intervalMs,
+            (paths) => this.#reload(paths),
+          );
+    if (reads === 'now') this.#load();
   }
 
   /**
    * Takes other credentials for all handshakes from now on; connections that stand keep what they presented.
-   * @throws TransportError as the constructor does; the credentials in force then stay.
+   * @throws TransportError as the constructor does, and for what a transport in use cannot serve; the credentials in
+   *   force then stay, all of them.
    */
   replace(options: readonly CredentialOptions[]): void {
-    this.#byDomain = this.#load(options);
-    this.#options = options;
+    const known = this.#known();
+    try {
+      this.#take(options.map((given, index) => this.#read(given, index, known)));
+    } catch (error) {
+      // Some of the files that stay in use have been noted as read, and what was read is not used.
+      for (const { given } of this.#entries ?? []) this.#retry(given);
+      throw error;
+    }
+  }
+
+  /**
+   * Reads all files again, as an operator asks for with SIGHUP. A credential whose files cannot be used stays in force,
+   * and the others are taken. Does nothing before the first reading. Never throws.
+   * @returns what is in {@link reloads$} too; nothing for files that are as they were.
+   */
+  reload(): readonly CredentialReload[] {
+    return this.#reload(null);
+  }
+
+  /**
+   * Has every credential checked by a transport: those in force now, and from now on each before it takes effect.
+   * @returns ends the checking.
+   * @throws TransportError `XMPP_BAD_CREDENTIAL`, naming the file; nothing is checked later then.
+   */
+  checkWith(check: CredentialCheck): () => void {
+    for (const entry of this.#load()) runCheck(check, entry.credential, entry.certPlace);
+    // Each call counts for itself, also with the same function.
+    const own: CredentialCheck = (credential) => check(credential);
+    this.#checks.add(own);
+    return () => this.#checks.delete(own);
   }
 
   /** Every domain served, A-labels; some may be `*.a.example`. */
   get domains(): readonly string[] {
-    return [...this.#credentials().keys()];
+    this.#load();
+    return [...this.#byDomain.keys()];
   }
 
   /**
@@ -98,10 +151,10 @@ export class CredentialStore {
   select(serverName: string): Credential | null {
     const domain = normalizeDomain(serverName);
     if (domain === null || isIpLiteral(domain)) return null;
-    const byDomain = this.#credentials();
+    this.#load();
     const dot = domain.indexOf('.');
-    const wildcard = dot > 0 ? byDomain.get(`*${domain.slice(dot)}`) : undefined;
-    return byDomain.get(domain) ?? wildcard ?? null;
+    const wildcard = dot > 0 ? this.#byDomain.get(`*${domain.slice(dot)}`) : undefined;
+    return this.#byDomain.get(domain) ?? wildcard ?? null;
   }
 
   /** Whether a domain is served here. */
@@ -109,23 +162,110 @@ export class CredentialStore {
     return this.select(domain) !== null;
   }
 
-  #load(options: readonly CredentialOptions[]): ReadonlyMap<string, Credential> {
-    const chosen = new Map<string, Credential>();
-    const derived = new Map<string, Credential>();
-    for (const [index, given] of options.entries()) {
-      const place = `credentials[${index}]`;
-      const domains = givenDomains(given.domain, place);
-      const credential = readCredential(given, domains, place, this.#logger);
-      for (const domain of credential.domains) {
-        if (domains !== null && chosen.has(domain)) {
-          throw new TransportError('XMPP_BAD_OPTION', `${place}.domain: ${domain} has a credential already`);
-        }
-        const map = domains === null ? derived : chosen;
-        if (!map.has(domain)) map.set(domain, credential);
-      }
-    }
-    return new Map([...derived, ...chosen]);
+  /** Ends watching. What is in force goes on being served. */
+  close(): void {
+    this.#watch?.close();
+    this.#reloads.complete();
   }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #load(): readonly Entry[] {
+    if (this.#entries !== null) return this.#entries;
+    return this.#take(this.#options.map((given, index) => this.#read(given, index, new Map())));
+  }
+
+  #take(entries: readonly Entry[]): readonly Entry[] {
+    this.#byDomain = domainsOf(entries);
+    this.#entries = entries;
+    this.#troubles.clear();
+    this.#watch?.start();
+    return entries;
+  }
+
+  #reload(paths: ReadonlySet<string> | null): readonly CredentialReload[] {
+    if (this.#entries === null) return [];
+    const known = this.#known();
+    const reloads: CredentialReload[] = [];
+    const entries = this.#entries.map((entry, index) => {
+      const files = credentialFiles(entry.given);
+      if (paths !== null && !files.some((file) => paths.has(file))) return entry;
+      try {
+        const read = this.#read(entry.given, index, known);
+        if (read.id !== entry.id) reloads.push({ type: 'replaced', credential: read.credential });
+        this.#troubles.delete(index);
+        return read;
+      } catch (thrown) {
+        const error = toTransportError(thrown, 'reload');
+        this.#retry(entry.given);
+        if (paths === null || this.#troubles.get(index) !== error.message) {
+          reloads.push({ type: 'kept', credential: entry.credential, error });
+        }
+        this.#troubles.set(index, error.message);
+        return entry;
+      }
+    });
+    this.#byDomain = domainsOf(entries);
+    this.#entries = entries;
+    for (const reload of reloads) this.#tell(reload);
+    return reloads;
+  }
+
+  #tell(reload: CredentialReload): void {
+    const { domains } = reload.credential;
+    if (reload.type === 'replaced') this.#logger.info({ domains }, 'A credential has been replaced');
+    else this.#logger.warn({ domains, err: reload.error }, 'A credential could not be replaced, the old one stays');
+    this.#reloads.next(reload);
+  }
+
+  #retry(given: CredentialOptions): void {
+    for (const file of credentialFiles(given)) this.#watch?.retry(file);
+  }
+
+  #known(): ReadonlyMap<string, Credential> {
+    return new Map((this.#entries ?? []).map(({ id, credential }) => [id, credential]));
+  }
+
+  /** What is known stays the same object: transports keep what they made of it, such as the tickets they gave. */
+  #read(given: CredentialOptions, index: number, known: ReadonlyMap<string, Credential>): Entry {
+    const place = `credentials[${index}]`;
+    const domains = givenDomains(given.domain, place);
+    for (const file of credentialFiles(given)) this.#watch?.note(file);
+    const text = readCredentialText(given, place);
+    const { certPlace } = text;
+    const id = JSON.stringify([domains, text.digest]);
+    const same = known.get(id);
+    if (same !== undefined) return { given, domains, certPlace, id, credential: same };
+    const credential = createCredential(text, domains);
+    for (const check of this.#checks) runCheck(check, credential, certPlace);
+    warnOfFaults(credential, certPlace, this.#logger);
+    return { given, domains, certPlace, id, credential };
+  }
+}
+
+function runCheck(check: CredentialCheck, credential: Credential, place: string): void {
+  try {
+    check(credential);
+  } catch (thrown) {
+    throw badCredential(`${place}: ${toTransportError(thrown, 'check').message}`, thrown);
+  }
+}
+
+function domainsOf(entries: readonly Entry[]): ReadonlyMap<string, Credential> {
+  const chosen = new Map<string, Credential>();
+  const derived = new Map<string, Credential>();
+  for (const [index, { domains, credential }] of entries.entries()) {
+    for (const domain of credential.domains) {
+      if (domains !== null && chosen.has(domain)) {
+        throw new TransportError('XMPP_BAD_OPTION', `credentials[${index}].domain: ${domain} has a credential already`);
+      }
+      const map = domains === null ? derived : chosen;
+      if (!map.has(domain)) map.set(domain, credential);
+    }
+  }
+  return new Map([...derived, ...chosen]);
 }
 
 /** Null where the certificate is to tell. */
@@ -140,85 +280,3 @@ function givenDomains(given: string | readonly string[] | undefined, place: stri
     throw new TransportError('XMPP_BAD_OPTION', `${place}.domain: ${JSON.stringify(text)} is no domain`);
   });
 }
-
-function readCredential(
-  { cert, key }: CredentialOptions,
-  given: readonly string[] | null,
-  place: string,
-  logger: Logger,
-): Credential {
-  const certPlace = isPem(cert) ? `${place}.cert` : cert;
-  const keyPlace = isPem(key) ? `${place}.key` : key;
-  const chain = parseChain(readPem(cert, certPlace), certPlace);
-  const privateKey = parseKey(readPem(key, keyPlace), keyPlace);
-  const [leaf] = chain as [Certificate];
-  const domains = given ?? presentedDomains(leaf.subjectAltNames);
-  if (domains.length === 0) throw badCredential(`${certPlace}: the certificate names no domain, and none was given`);
-  const credential = build(domains, chain, privateKey, certPlace);
-  if (!credential.leaf.checkPrivateKey(privateKey)) {
-    throw badCredential(`${keyPlace}: the key does not fit the certificate in ${certPlace}`);
-  }
-  warnOfFaults(leaf, domains, certPlace, logger);
-  return credential;
-}
-
-function build(
-  domains: readonly string[],
-  chain: readonly Certificate[],
-  key: KeyObject,
-  certPlace: string,
-): Credential {
-  try {
-    return new Credential(
-      domains,
-      chain.map(({ der }) => der),
-      key,
-    );
-  } catch (error) {
-    throw badCredential(`${certPlace}: the certificate cannot be used`, error);
-  }
-}
-
-function readPem(source: string, place: string): string {
-  if (isPem(source)) return source;
-  try {
-    return readFileSync(source, 'latin1');
-  } catch (error) {
-    throw badCredential(`${place} cannot be read`, error);
-  }
-}
-
-function parseChain(text: string, place: string): readonly Certificate[] {
-  try {
-    const chain = (readPemCertificates(text) ?? []).map(parseCertificate);
-    if (chain.length > 0) return chain;
-  } catch (error) {
-    throw badCredential(`${place} holds a certificate that cannot be parsed`, error);
-  }
-  throw badCredential(`${place} holds no PEM certificate`);
-}
-
-function parseKey(text: string, place: string): KeyObject {
-  try {
-    return createPrivateKey(text);
-  } catch {
-    // Without the cause: nothing that was made from the bytes of a key leaves this function.
-    throw badCredential(`${place} holds no private key that can be read; encrypted keys cannot`);
-  }
-}
-
-/** A peer will refuse these, but that is no reason not to start: the certificate may be renewed any moment. */
-function warnOfFaults(leaf: Certificate, domains: readonly string[], file: string, logger: Logger): void {
-  const now = Date.now();
-  if (now > leaf.notAfterMs) logger.warn({ file }, 'The certificate has expired');
-  if (now < leaf.notBeforeMs) logger.warn({ file }, 'The certificate is not yet valid');
-  const covers = (domain: string): boolean =>
-    presentedDomains(leaf.subjectAltNames).includes(domain) ||
-    findMatch(leaf.subjectAltNames, { domain, purpose: 'c2s-server' }) !== null ||
-    findMatch(leaf.subjectAltNames, { domain, purpose: 's2s-server' }) !== null;
-  const uncovered = domains.filter((domain) => !covers(domain));
-  if (uncovered.length > 0) logger.warn({ file, domains: uncovered }, 'The certificate does not name these domains');
-}
-
-const badCredential = (message: string, cause?: unknown): TransportError =>
-  new TransportError('XMPP_BAD_CREDENTIAL', message, { cause });
