@@ -8,6 +8,21 @@ import type { StreamError } from './stream-error.ts';
 import type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
 import type { Stanza } from './xml/stanza.ts';
 
+/** How {@link Connection.openStream} opens a stream. */
+export interface OpenStreamOptions extends Cancellable {
+  /**
+   * How what this side sends on the stream is ordered among what it sends on the other streams of the connection: 0 goes
+   * first, 7 last (the urgency of RFC 9218 §4.1). Transports with one order for all bytes check it and do nothing more.
+   * @defaultValue 3
+   */
+  readonly urgency?: number;
+  /**
+   * How long to wait, in milliseconds, where the peer grants streams one by one (QUIC, RFC 9000 §4.6); 0 not at all.
+   * @defaultValue 30,000
+   */
+  readonly waitMs?: number;
+}
+
 /** One secured association with a peer: a QUIC connection, a TLS connection. */
 export interface Connection extends AsyncDisposable {
   /** Unique in this process; found in every log record of the connection. */
@@ -16,6 +31,13 @@ export interface Connection extends AsyncDisposable {
   readonly kind: ConnectionKind;
   readonly role: Role;
   readonly security: ConnectionSecurity;
+  /**
+   * Whether the handshake came to its end; settles once and never rejects. On nearly every connection it is true from the
+   * beginning. Where 0-RTT is switched on, a connection is here before its handshake is complete, and may turn out to be
+   * a replay (RFC 8446 §8) or, for the initiating entity, to lead to somebody who cannot prove the domain; it then ends
+   * with an error and this is false. Until then nothing but stream headers, and answers to them, passes.
+   */
+  readonly handshakeCompleted: Promise<boolean>;
   /** The current addresses at once, then after every migration; completes at the end. */
   readonly path$: Observable<NetworkPath>;
   /**
@@ -25,11 +47,10 @@ export interface Connection extends AsyncDisposable {
   readonly streams$: Observable<StanzaStream>;
   /**
    * Opens a stanza stream; the caller sends the first header.
-   * Where the peer grants streams one by one (QUIC), it waits for one up to 30 seconds or until the signal says so.
    * @throws TransportError `XMPP_LIMIT_EXCEEDED` where there is no further stream, `XMPP_INVALID_STATE` after the end,
-   *   `XMPP_ABORTED`.
+   *   `XMPP_BAD_OPTION`, `XMPP_ABORTED`.
    */
-  openStream(options?: Cancellable): Promise<StanzaStream>;
+  openStream(options?: OpenStreamOptions): Promise<StanzaStream>;
   /** Closes every stream by its closing handshake, then the connection. Idempotent, never rejects. */
   close(): Promise<void>;
   /** Ends at once, with `error` as the reason on this side; nothing further is delivered. Idempotent. */
@@ -71,8 +92,20 @@ export interface StanzaStream extends AsyncIterable<Stanza>, AsyncDisposable {
   readonly role: Role;
   /** The peer's header of the current stream, null until it has come. */
   readonly header: StreamHeader | null;
+  /**
+   * Whether the peer's header came before the handshake was complete (0-RTT), and so may be a replay: answer it, also
+   * with the stream features, but do nothing that has an effect before {@link Connection.handshakeCompleted} is true.
+   */
+  readonly early: boolean;
   /** Bytes accepted by `send` that the transport has not taken yet. */
   readonly queuedBytes: number;
+  /** As in {@link OpenStreamOptions.urgency}; each side has its own, for what it sends. */
+  readonly urgency: number;
+  /**
+   * Changes {@link urgency}, also for bytes that wait to be sent already; without effect after the end.
+   * @throws TransportError `XMPP_BAD_OPTION` when it is no whole number from 0 to 7.
+   */
+  setUrgency(urgency: number): void;
 
   /** Everything in order. Completes after a clean close, errors once otherwise. */
   readonly events$: Observable<StreamEvent>;

@@ -41,6 +41,11 @@ export interface ConnectionSecurity {
   readonly sni: string | null;
   /** What the peer presented, DER, end-entity first; empty when it presented nothing. */
   readonly peerCertificates: readonly Uint8Array[];
+  /**
+   * What this side has for the peer in this handshake, DER, end-entity first; empty when nothing. A client presents it if
+   * the server asks, which a TLS stack may not tell.
+   */
+  readonly localCertificates: readonly Uint8Array[];
   /** The verdict about the domain connected to; null where the peer is a client that need not prove one. */
   readonly verdict: PeerVerdict | null;
   /** Judges the presented chain for another identity; for every s2s stream its own `from` (XEP-0467 §2, RFC 6120 §13.7). */
@@ -51,9 +56,14 @@ export interface ConnectionSecurity {
   channelBinding(type: string): Uint8Array | null;
   /** Encrypted ClientHello (RFC 9849). */
   readonly ech: 'accepted' | 'unavailable';
-  readonly resumed: boolean;
-  /** What happened to 0-RTT data: `none` was sent, or the server took or refused it. */
-  readonly earlyData: 'none' | 'accepted' | 'rejected';
+  /** Whether an earlier session was resumed (RFC 8446 §2.2); null while that is open. */
+  readonly resumed: boolean | null;
+  /**
+   * What happened to 0-RTT data (RFC 8446 §2.3): `none` was sent, or the server took or refused it. `pending` is the
+   * initiating entity's before it knows; everything else about the peer is then unknown too, see
+   * {@link Connection.handshakeCompleted}.
+   */
+  readonly earlyData: 'none' | 'pending' | 'accepted' | 'rejected';
   /** Names of options in force that weaken validation; normally empty. */
   readonly dangers: readonly string[];
 }

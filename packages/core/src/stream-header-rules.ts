@@ -17,6 +17,8 @@ export interface HeaderContext {
   readonly role: Role;
   /** Which `to` is served here; asked with a normalised domain. */
   readonly serves: (domain: string) => boolean;
+  /** Whether the certificate we presented covers a `to` that is served here; true where that is not our concern. */
+  readonly covers: (domain: string) => boolean;
   /** The peer's header before the restart, null for the first one. */
   readonly previous: StreamHeader | null;
   /** `to` of the header we sent, for the initiating entity. */
@@ -36,11 +38,12 @@ export function judgeHeader(header: StreamHeader, context: HeaderContext): Strea
   return context.role === 'receiving' ? judgeRequest(header, context) : judgeResponse(header, context);
 }
 
-function judgeRequest(header: StreamHeader, { kind, serves, previous }: HeaderContext): StreamError | null {
+function judgeRequest(header: StreamHeader, { kind, serves, covers, previous }: HeaderContext): StreamError | null {
   const to = header.to === undefined ? null : normalizeDomain(header.to);
   if (previous === null) {
     if (to === null) return refuse('improper-addressing', "'to' has to be a domain");
     if (!serves(to)) return refuse('host-unknown');
+    if (!covers(to)) return refuse('policy-violation', "the certificate presented does not cover 'to'");
   } else if (header.to !== undefined && to !== normalizeDomain(previous.to ?? '')) {
     return refuse('improper-addressing', "'to' must not change at a restart");
   }

@@ -35,6 +35,7 @@ export class StreamInput implements EventSource {
   #ended = false;
   #endTold = false;
   #closing = false;
+  #held = false;
   #finished: CloseReason | null = null;
 
   constructor(bytes: Duplex, reader: XmlStreamReader, owner: StreamInputOwner) {
@@ -75,6 +76,18 @@ export class StreamInput implements EventSource {
 
   resume(): void {
     this.#wanted = true;
+    this.#flow();
+  }
+
+  /** Nothing further is read from the bytes or told to the consumer, until {@link release}. */
+  hold(): void {
+    this.#held = true;
+    this.#reader.pause();
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
     this.#flow();
   }
 
@@ -125,7 +138,8 @@ export class StreamInput implements EventSource {
   }
 
   #mayRead(): boolean {
-    return this.#mode !== 'consumer' || (this.#wanted && this.#consumer !== null);
+    if (this.#mode === 'discard') return true;
+    return !this.#held && (this.#mode === 'drain' || (this.#wanted && this.#consumer !== null));
   }
 
   #flow(): void {

@@ -22,6 +22,9 @@ export class StreamOutput {
   #pendingBytes = 0;
   #scheduled = false;
   #ended = false;
+  #held = false;
+  /** The end has come while everything was held. */
+  #endIsDue = false;
   #failure: TransportError | null = null;
   #overflowed = false;
 
@@ -59,10 +62,27 @@ export class StreamOutput {
     return queued < this.#highWaterMark;
   }
 
+  /** What was queued before is written now; what comes, and the end, waits for {@link release}. */
+  hold(): void {
+    this.#write();
+    this.#held = true;
+  }
+
+  release(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.#write();
+    if (this.#endIsDue) this.#bytes.end();
+  }
+
   /** Writes what is queued, then ends the bytes (half-close). */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.#held) {
+      this.#endIsDue = true;
+      return;
+    }
     this.#write();
     this.#bytes.end();
   }
@@ -71,9 +91,12 @@ export class StreamOutput {
   fail(error: TransportError): void {
     if (this.#failure !== null) return;
     this.#failure = error;
-    this.#pending = '';
-    this.#pendingBytes = 0;
     this.#ended = true;
+    // Last words that are held, such as a stream error, are still to be said.
+    if (!this.#endIsDue) {
+      this.#pending = '';
+      this.#pendingBytes = 0;
+    }
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter.reject(error);
@@ -110,7 +133,7 @@ export class StreamOutput {
   };
 
   #write(): void {
-    if (this.#pending === '' || this.#bytes.destroyed) return;
+    if (this.#held || this.#pending === '' || this.#bytes.destroyed) return;
     const text = this.#pending;
     this.#pending = '';
     this.#pendingBytes = 0;

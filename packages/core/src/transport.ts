@@ -37,7 +37,8 @@ export interface Transport {
    */
   listen(options: ListenOptions): Promise<Listener>;
   /**
-   * Connects and secures; resolves once the peer has proved `target.domain`.
+   * Connects and secures; resolves once the peer has proved `target.domain`, or, where 0-RTT is switched on and possible,
+   * at once (see {@link Connection.handshakeCompleted}).
    * @throws TransportError of category `dns`, `unreachable`, `refused`, `timeout`, `tls`, `certificate`, `alpn`,
    *   `protocol`, `config` or `aborted`.
    */
@@ -60,7 +61,8 @@ export interface Listener extends AsyncDisposable {
   /** The real address, also where port 0 was asked for; stays readable after the end. */
   readonly address: SocketAddress;
   /**
-   * Each accepted connection once, after its handshake. What arrives before the first subscription waits for it.
+   * Each accepted connection once, after its handshake, or, where 0-RTT is switched on, already when the first stream
+   * headers can come (see {@link Connection.handshakeCompleted}). What arrives before the first subscription waits for it.
    * Completes when the listener has closed.
    */
   readonly connections$: Observable<Connection>;

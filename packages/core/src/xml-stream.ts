@@ -24,6 +24,7 @@ import {
   STARTTLS_FAILURE,
 } from './stream-nonzas.ts';
 import { StreamOutput } from './stream-output.ts';
+import { checkUrgency, DEFAULT_URGENCY } from './urgency.ts';
 import { XmlStreamReader } from './xml/reader.ts';
 import { Stanza } from './xml/stanza.ts';
 import { STREAM_END, writeElement, writeHeader, writeStreamError } from './xml/writer.ts';
@@ -43,6 +44,21 @@ export interface StanzaStreamOptions {
    * @defaultValue every valid domain
    */
   readonly serves?: (domain: string) => boolean;
+  /**
+   * Given where the connection's handshake is not complete yet (0-RTT): {@link Connection.handshakeCompleted}. Until it is
+   * true, the stream lets its headers through and holds back everything behind them: the receiving entity what it
+   * receives, the initiating entity what it sends (RFC 9001 §9.2).
+   */
+  readonly handshakeCompleted?: Promise<boolean>;
+  /**
+   * Receiving role: whether the certificate this side presented covers `to`, else the answer is `policy-violation`; asked
+   * with a domain in A-labels that is served. @defaultValue not asked: the initiating entity judges it (RFC 6120 §13.7)
+   */
+  readonly covers?: (domain: string) => boolean;
+  /** See {@link OpenStreamOptions.urgency}; the transport knows of it. @defaultValue 3 */
+  readonly urgency?: number;
+  /** The user has given the stream another urgency. @defaultValue nothing happens: all bytes have one order */
+  readonly onUrgency?: (urgency: number) => void;
 }
 
 /**
@@ -64,6 +80,8 @@ class XmlStream implements StanzaStream {
   readonly #limits: Limits;
   readonly #logger: Logger;
   readonly #serves: (domain: string) => boolean;
+  readonly #covers: (domain: string) => boolean;
+  readonly #onUrgency: (urgency: number) => void;
   readonly #contentNamespace: string;
   readonly #reader: XmlStreamReader;
   readonly #input: StreamInput;
@@ -77,19 +95,27 @@ class XmlStream implements StanzaStream {
   /** `to` of the header we sent last. */
   #sentTo: string | null = null;
   #authenticated: boolean;
+  /** The handshake is not complete yet. */
+  #isEarly = false;
+  #early = false;
+  #urgency: number;
   /** What the peer accepts, in bytes (XEP-0478); null when it did not say. */
   #peerMaxBytes: number | null = null;
 
   #headerTimer: NodeJS.Timeout | undefined;
   #authenticationTimer: NodeJS.Timeout | undefined;
 
-  constructor(bytes: Duplex, { id, connection, role, limits, logger, serves }: StanzaStreamOptions) {
+  constructor(bytes: Duplex, options: StanzaStreamOptions) {
+    const { id, connection, role, limits, logger } = options;
     this.id = id;
     this.connection = connection;
     this.role = role;
     this.#limits = limits;
     this.#logger = logger.child({ streamId: id });
-    this.#serves = serves ?? (() => true);
+    this.#serves = options.serves ?? (() => true);
+    this.#covers = options.covers ?? (() => true);
+    this.#urgency = options.urgency ?? DEFAULT_URGENCY;
+    this.#onUrgency = options.onUrgency ?? (() => undefined);
     this.#contentNamespace = CONTENT_NAMESPACES[connection.kind];
     this.#authenticated = role === 'initiating';
     const { maxStanzaBytes, maxUnauthenticatedStanzaBytes, maxHeaderBytes, maxDepth, maxAttributes } = limits;
@@ -133,6 +159,7 @@ class XmlStream implements StanzaStream {
       }),
     );
 
+    if (options.handshakeCompleted !== undefined) this.#holdUntil(options.handshakeCompleted);
     if (role === 'receiving' && this.#ending.reason === null) this.#startReceivingTimers();
   }
 
@@ -140,8 +167,22 @@ class XmlStream implements StanzaStream {
     return this.#header;
   }
 
+  get early(): boolean {
+    return this.#early;
+  }
+
   get queuedBytes(): number {
     return this.#output.queuedBytes;
+  }
+
+  get urgency(): number {
+    return this.#urgency;
+  }
+
+  setUrgency(urgency: number): void {
+    if (checkUrgency(urgency) === this.#urgency) return;
+    this.#urgency = urgency;
+    this.#onUrgency(urgency);
   }
 
   sendHeader(fields: StreamHeaderFields = {}): void {
@@ -218,6 +259,7 @@ class XmlStream implements StanzaStream {
       kind: this.connection.kind,
       role: this.role,
       serves: this.#serves,
+      covers: this.#covers,
       previous: this.#previousHeader,
       expectedFrom: this.#sentTo,
     });
@@ -230,6 +272,10 @@ class XmlStream implements StanzaStream {
     clearTimeout(this.#headerTimer);
     const { to, from } = this.#previousHeader ?? {};
     this.#header = { ...header, to: header.to ?? to, from: header.from ?? from };
+    if (this.#isEarly) {
+      this.#early = true;
+      this.#input.hold();
+    }
     this.#input.deliver({ type: 'header', header: this.#header });
   }
 
@@ -307,6 +353,7 @@ class XmlStream implements StanzaStream {
     this.#sentTo = header.to ?? null;
     this.#ownHeader = 'sent';
     this.#output.write(text);
+    if (this.#isEarly && this.role === 'initiating') this.#output.hold();
   }
 
   #textOf(stanza: Stanza | Element | string): string {
@@ -319,6 +366,20 @@ class XmlStream implements StanzaStream {
     if (reason?.clean === false) throw reason.error;
     if (this.#output.failure !== null) throw this.#output.failure;
     if (!isOpen) throw new TransportError('XMPP_INVALID_STATE', `stanza stream ${this.id} is closed`);
+  }
+
+  #holdUntil(handshakeCompleted: Promise<boolean>): void {
+    this.#isEarly = true;
+    handshakeCompleted.then((completed) => {
+      this.#isEarly = false;
+      if (completed) {
+        this.#output.release();
+        this.#input.release();
+      } else {
+        // What was held is not the peer's for certain; the consumer hears of the end.
+        this.#input.discard();
+      }
+    });
   }
 
   #startReceivingTimers(): void {
