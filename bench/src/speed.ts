@@ -3,12 +3,8 @@ import { once } from 'node:events';
 import { cpus } from 'node:os';
 import { createTestCa } from '@stanzaport/testing';
 import type { Answer, Order } from './contender.ts';
+import { median, quantile } from './statistics.ts';
 import { DOMAIN, type Measurement, STANZA_BYTES, type Work } from './work.ts';
-
-/**
- * Runs the bare engine loop, a naive stack and the full stack one after the other, several rounds in one run, each server and
- * client in a process of its own over UDP loopback, and prints medians and ratios to the bare engine. Usage: main.js [rounds] [--json]
- */
 
 type Contender = Order['contender'];
 
@@ -49,16 +45,11 @@ async function measure(
   }
 }
 
-function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
-
-const median = (values: readonly number[]): number => quantile(values, 0.5);
-
-async function main(): Promise<void> {
-  const json = process.argv.includes('--json');
-  const rounds = Number(process.argv.slice(2).find((argument) => /^\d+$/.test(argument)) ?? 5);
+/**
+ * Runs the bare engine loop, a naive stack and the full stack one after the other, several rounds in one run, each server and
+ * client in a process of its own over UDP loopback, and prints medians and ratios to the bare engine.
+ */
+export async function measureSpeed(rounds: number, json: boolean): Promise<void> {
   const ca = await createTestCa();
   const { chainPem, keyPem } = await ca.issue({ dnsNames: [DOMAIN] });
   const credential = { certificate: String(chainPem), key: String(keyPem), rootCertificate: String(ca.rootPem) };
@@ -112,5 +103,3 @@ function line(title: string, row: Row, digits: number): string {
   const cell = ({ median, ratio }: Row[Contender]): string => `${median.toFixed(digits)} (${ratio.toFixed(2)})`;
   return `${title.padEnd(37)}${row.bare.median.toFixed(digits).padStart(11)}${cell(row.naive).padStart(14)}${cell(row.full).padStart(23)}`;
 }
-
-await main();
