@@ -1,9 +1,14 @@
-import { randomBytes } from 'node:crypto';
+import { TransportError } from '@stanzaport/core';
+import {
+  type ConnectionIdGenerator,
+  createCheckedConnectionId,
+  createRandomConnectionIds,
+} from './connection-id-generator.ts';
 import { connectionIdKey } from './packet-header.ts';
 import type { ResetTokens } from './tokens.ts';
 
-/** Length of every connection ID we issue, in bytes; short headers do not tell it (RFC 9000 §5.1). */
-export const CONNECTION_ID_BYTES = 16;
+/** How often a generator is asked for an ID that is not in use. */
+const ATTEMPTS = 8;
 
 /** Takes the datagrams addressed to its connection IDs. */
 export interface Addressee<Socket> {
@@ -18,11 +23,16 @@ export interface IssuedConnectionId {
 
 /** Which connection ID leads to whom: every ID we issue, and until the handshake is done the one a client chose. */
 export class ConnectionIds<Socket> {
+  /** Length of every ID we issue, in bytes; short headers do not tell it (RFC 9000 §5.1). */
+  readonly bytes: number;
   readonly #routes = new Map<string, Addressee<Socket>>();
   readonly #resetTokens: ResetTokens;
+  readonly #generator: ConnectionIdGenerator;
 
-  constructor(resetTokens: ResetTokens) {
+  constructor(resetTokens: ResetTokens, generator: ConnectionIdGenerator = createRandomConnectionIds()) {
     this.#resetTokens = resetTokens;
+    this.#generator = generator;
+    this.bytes = generator.bytes;
   }
 
   get size(): number {
@@ -33,9 +43,26 @@ export class ConnectionIds<Socket> {
     return this.#routes.get(key);
   }
 
-  /** A fresh random ID that leads nowhere yet. */
+  /**
+   * A fresh ID that leads nowhere yet.
+   * @throws TransportError `XMPP_BAD_OPTION` when the generator gives none that can be used, `XMPP_INTERNAL` when it fails.
+   */
   create(): IssuedConnectionId {
-    return this.withToken(randomBytes(CONNECTION_ID_BYTES));
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const id = createCheckedConnectionId(this.#generator, this.bytes);
+      if (!this.#routes.has(connectionIdKey(id))) return this.withToken(id);
+    }
+    throw new TransportError('XMPP_BAD_OPTION', 'quic.connectionIds: makes the same ID again and again');
+  }
+
+  /** Whether an ID that leads nowhere may be one we issued: in another life, or to a connection that is gone. */
+  mayBeOurs(id: Uint8Array): boolean {
+    try {
+      return this.#generator.recognizes?.(id) ?? true;
+    } catch {
+      // Whatever somebody else's code makes of bytes from the network is no reason to fall over them.
+      return false;
+    }
   }
 
   /** The reset token belongs to the ID alone, so that it can be made again after a restart. */
