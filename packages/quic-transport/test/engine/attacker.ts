@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import native from '@matrixai/quic/native/quiche.js';
 import { CLIENT_PATH, ID_BYTES } from './harness.ts';
-import { ShortPacketForge } from './packet-forge.ts';
+import { ShortPacketForge, ShortPacketReader } from './packet-forge.ts';
 
 type NativeConnection = ReturnType<typeof native.Connection.connect>;
 
@@ -56,6 +56,11 @@ export class Attacker {
     firstPacketNumber?: number,
   ): ShortPacketForge {
     return new ShortPacketForge(this.#keyLogFile, 'client', destinationConnectionId, firstPacketNumber);
+  }
+
+  /** Opens the server's 1-RTT packets. */
+  reader(): ShortPacketReader {
+    return new ShortPacketReader(this.#keyLogFile, 'server', ID_BYTES);
   }
 
   dispose(): void {

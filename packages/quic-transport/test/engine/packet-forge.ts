@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   initialKeys,
+  openPacket,
   type PacketKeys,
   type PacketSide,
   packetKeys,
@@ -101,10 +102,7 @@ export class ShortPacketForge {
 
   /** @param firstPacketNumber above all that the side itself will send. */
   constructor(keyLogFile: string, side: PacketSide, destinationConnectionId: Uint8Array, firstPacketNumber = 1000) {
-    const label = `${side.toUpperCase()}_TRAFFIC_SECRET_0`;
-    const secret = new RegExp(`^${label} [0-9a-f]+ ([0-9a-f]{64})$`, 'm').exec(readFileSync(keyLogFile, 'utf8'))?.[1];
-    if (secret === undefined) throw new Error(`${keyLogFile} has no ${label} of 32 bytes`);
-    this.#keys = packetKeys(Buffer.from(secret, 'hex'));
+    this.#keys = loggedKeys(keyLogFile, side);
     this.#destinationConnectionId = Uint8Array.from(destinationConnectionId);
     this.#packetNumber = firstPacketNumber;
   }
@@ -120,4 +118,29 @@ export class ShortPacketForge {
     ]);
     return sealPacket(this.#keys, header, Buffer.concat(frames));
   }
+}
+
+/** Opens 1-RTT packets of one side of a live connection, as {@link ShortPacketForge} makes them. */
+export class ShortPacketReader {
+  readonly #keys: PacketKeys;
+  readonly #connectionIdBytes: number;
+
+  /** @param connectionIdBytes of the receiver's connection IDs. */
+  constructor(keyLogFile: string, side: PacketSide, connectionIdBytes: number) {
+    this.#keys = loggedKeys(keyLogFile, side);
+    this.#connectionIdBytes = connectionIdBytes;
+  }
+
+  /** The frames in a datagram, in clear; null where it holds no 1-RTT packet of that side alone. */
+  open(datagram: Uint8Array): Uint8Array | null {
+    const isLong = ((datagram[0] ?? 0x80) & 0x80) !== 0;
+    return isLong ? null : (openPacket(this.#keys, datagram, 1 + this.#connectionIdBytes)?.payload ?? null);
+  }
+}
+
+function loggedKeys(keyLogFile: string, side: PacketSide): PacketKeys {
+  const label = `${side.toUpperCase()}_TRAFFIC_SECRET_0`;
+  const secret = new RegExp(`^${label} [0-9a-f]+ ([0-9a-f]{64})$`, 'm').exec(readFileSync(keyLogFile, 'utf8'))?.[1];
+  if (secret === undefined) throw new Error(`${keyLogFile} has no ${label} of 32 bytes`);
+  return packetKeys(Buffer.from(secret, 'hex'));
 }
