@@ -1,10 +1,10 @@
 // The demonstration of npm start: a server and its clients in one process, with real sockets between them.
 // With --once it ends after the conversation, 0 only if every expected stanza arrived.
-import type { SocketAddress } from '@stanzaport/core';
 import { createTestCa } from '@stanzaport/testing';
 import { clientHub } from './client-program.ts';
 import { CAST, DOMAINS } from './demo/cast.ts';
 import { play } from './demo/conversation.ts';
+import { format } from './demo/format.ts';
 import { Timeline } from './demo/timeline.ts';
 import { AccountStore } from './server/accounts.ts';
 import { type ServerProgram, startServer } from './server-program.ts';
@@ -73,10 +73,6 @@ function printListeners({ hub }: ServerProgram): void {
     print(`${transport.padEnd(12)}${format(address).padEnd(28)}${DOMAINS.join(', ')}`);
   }
   print('');
-}
-
-function format({ family, address, port }: SocketAddress): string {
-  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function print(line: string): void {

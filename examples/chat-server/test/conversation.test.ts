@@ -14,7 +14,8 @@ test('[Q-17] the conversation of npm start plays over two connections, and every
   };
   await play({ timeline, connect, signal: AbortSignal.timeout(20_000) });
   expect(connections).toBe(2);
-  expect([timeline.arrived, timeline.expected]).toEqual([13, 13]);
+  expect([timeline.arrived, timeline.expected]).toEqual([18, 18]);
+  expect(lines.filter((line) => line.includes('over memory cannot migrate'))).toHaveLength(1);
   expect(lines.filter((line) => line.includes('logged out'))).toHaveLength(3);
   expect(server.program.chat.sessionCount).toBe(0);
 });

@@ -41,6 +41,8 @@ export function errorOfEnd(end: ConnectionEnd, peer: string, unfinished: boolean
       return new TransportError('XMPP_PEER_RESET', `${peer} has forgotten the connection (stateless reset)`);
     case 'refused':
       return new TransportError('XMPP_REFUSED', `nobody listens at ${peer}`);
+    case 'excessive-load':
+      return new TransportError('XMPP_LIMIT_EXCEEDED', `${peer} sent too many bytes that carry no XMPP`);
     case 'engine-failed':
       return new TransportError('XMPP_INTERNAL', `the QUIC engine failed on the connection with ${peer}`, {
         cause: end.cause,
@@ -50,6 +52,12 @@ export function errorOfEnd(end: ConnectionEnd, peer: string, unfinished: boolean
     default:
       return end satisfies never;
   }
+}
+
+/** Whose doing an end was. */
+export function sideOfEnd(end: ConnectionEnd): 'local' | 'peer' {
+  if (end.type === 'excessive-load') return 'local';
+  return end.type === 'closed' ? end.by : 'peer';
 }
 
 function errorOfClose(

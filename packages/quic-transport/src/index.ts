@@ -1,5 +1,9 @@
 /** XMPP over QUIC (XEP-0467): listen and connect, each bidirectional QUIC stream a stanza stream. */
 export type { EndpointCounters } from './endpoint/admission.ts';
+export type { ConnectionIdGenerator, ServerIdConnectionIdOptions } from './endpoint/connection-id-generator.ts';
+export { createRandomConnectionIds, createServerIdConnectionIds } from './endpoint/connection-id-generator.ts';
+export { QuicLbConnectionIds, QuicLbDecoder } from './endpoint/quic-lb.ts';
+export type { QuicLbConfig, QuicLbParameters, QuicLbServerConfig } from './endpoint/quic-lb-config.ts';
 export type {
   Engine,
   EngineAccept,
@@ -23,4 +27,6 @@ export { DEFAULT_QUIC_OPTIONS } from './options.ts';
 export type { QuicListener, QuicListenerCounters } from './quic-listener.ts';
 export type { QuicDependencies } from './quic-parts.ts';
 export { DEFAULT_QUIC_PORT, QuicTransport } from './quic-transport.ts';
-export { QUIC_ENGINE } from './tokens.ts';
+export type { SessionTicketStore } from './session-tickets.ts';
+export { MemorySessionTicketStore } from './session-tickets.ts';
+export { QUIC_ENGINE, QUIC_STREAM_POOL } from './tokens.ts';

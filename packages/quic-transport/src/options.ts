@@ -1,5 +1,12 @@
-import { type ConnectionKind, type ListenOptions, TransportError } from '@stanzaport/core';
+import { type ConnectionKind, type ListenOptions, type StreamPoolOptions, TransportError } from '@stanzaport/core';
 import { ALPN_OF } from '@stanzaport/tls-shared';
+import {
+  type ConnectionIdGenerator,
+  checkConnectionIdGenerator,
+  createRandomConnectionIds,
+} from './endpoint/connection-id-generator.ts';
+import { TICKET_KEY_BYTES } from './engine/port.ts';
+import type { SessionTicketStore } from './session-tickets.ts';
 
 /** What the QUIC transport can be told. Every field has a default ({@link DEFAULT_QUIC_OPTIONS}). */
 export interface QuicOptions {
@@ -13,12 +20,23 @@ export interface QuicOptions {
    * 0 never (RFC 9000 §10.1.2). Never longer than half the idle timeout.
    */
   readonly keepAliveMs: number;
+  /**
+   * Whether a connection of the initiating entity migrates by itself (XEP-0467 §2 (8)) when its local address goes, sends
+   * fail for want of a network, or several probes in a row are not answered; `on-demand` leaves it to `migrate()`.
+   */
+  readonly migration: 'automatic' | 'on-demand';
   /** Streams a peer may have open at once on a c2s connection (RFC 9000 §4.6). */
   readonly maxC2sStreams: number;
   /** Streams a peer may have open at once on an s2s connection (RFC 9000 §4.6). */
   readonly maxS2sStreams: number;
   /** s2s: let the receiving entity open streams too. Otherwise only the initiating entity of a connection does. */
   readonly reverseStreams: boolean;
+  /**
+   * Refuse with `policy-violation` a stream whose `to` is served here but is not in the certificate that was presented on
+   * its connection. Whether a certificate is good for a domain is the initiating entity's to judge, and hosting by
+   * delegation relies on that; for a deployment without any.
+   */
+  readonly strictTo: boolean;
   /**
    * s2s: `required` asks servers that connect for their certificate, and refuses in the handshake those that present
    * none; what it proves is judged later, for each stream. `none` never asks. (There is no `requested`: the engine
@@ -44,6 +62,30 @@ export interface QuicOptions {
    */
   readonly staticKey: Uint8Array | null;
   /**
+   * Makes every connection ID listeners give out: in the handshake, in a Retry, and the spare ones. Put the server ID in
+   * for a load balancer: {@link QuicLbConnectionIds}, {@link createServerIdConnectionIds}, or one of your own.
+   * @defaultValue random ones of 16 bytes
+   */
+  readonly connectionIds: ConnectionIdGenerator;
+  /**
+   * 0-RTT (XEP-0467 §3, RFC 9001 §4.6) on c2s connections, never on s2s ones. The initiating entity, with a ticket of an
+   * earlier connection, connects at once, and sends its stream headers with its first packet; the receiving entity takes
+   * them and may answer. A third party can repeat such a packet, so nothing else passes before the handshake is complete
+   * (see `Connection.handshakeCompleted` and `StanzaStream.early`).
+   */
+  readonly earlyData: boolean;
+  /** Where the initiating entity keeps the tickets by which it resumes (RFC 8446 §2.2); `none` resumes nothing. */
+  readonly sessionTickets: SessionTicketStore | 'memory' | 'none';
+  /**
+   * Secrets that the receiving entity seals its tickets with, 48 random bytes each, up to 16: the first seals, all open. For
+   * servers behind one address; replace them regularly with `QuicTransport.replaceTicketKeys`. Whoever has one can read the
+   * early data sent under it, and pass for the server with those who resume by it.
+   * @defaultValue random ones that rotate, and are lost with the transport
+   */
+  readonly ticketKeys: readonly Uint8Array[] | null;
+  /** Age at which a random ticket key no longer seals, in milliseconds; at twice this age it no longer opens. */
+  readonly ticketKeyRotationMs: number;
+  /**
    * End the process by SIGKILL when one call into the native engine takes longer than this, in milliseconds; 0 never.
    * Native code that loops cannot be stopped otherwise; handlers of yours may take as long as they like.
    */
@@ -54,9 +96,11 @@ export interface QuicOptions {
 export const DEFAULT_QUIC_OPTIONS: QuicOptions = Object.freeze({
   idleTimeoutMs: 180_000,
   keepAliveMs: 30_000,
+  migration: 'automatic',
   maxC2sStreams: 16,
   maxS2sStreams: 100,
   reverseStreams: false,
+  strictTo: false,
   s2sClientCertificate: 'required',
   streamWindowBytes: 262_144,
   maxDatagramBytes: 1_350,
@@ -64,6 +108,11 @@ export const DEFAULT_QUIC_OPTIONS: QuicOptions = Object.freeze({
   retry: 'auto',
   retryThreshold: 100,
   staticKey: null,
+  connectionIds: createRandomConnectionIds(),
+  earlyData: false,
+  sessionTickets: 'memory',
+  ticketKeys: null,
+  ticketKeyRotationMs: 12 * 60 * 60 * 1_000,
   watchdogMs: 2_000,
 });
 
@@ -79,15 +128,19 @@ const RANGES: {
   maxDatagramBytes: [1_200, 16_383],
   maxConnections: [1, 10_000_000],
   retryThreshold: [0, 10_000_000],
+  ticketKeyRotationMs: [1_000, 2 ** 31 - 1],
   watchdogMs: [0, 2 ** 31 - 1],
 };
 
 const STATIC_KEY_BYTES = 32;
+const MAX_TICKET_KEYS = 16;
 
 /** Options of {@link quicTransportModule}. */
 export interface QuicModuleOptions extends Partial<QuicOptions> {
   /** The listeners the hub starts. @defaultValue none: the transport only connects */
   readonly listen?: readonly ListenOptions[];
+  /** Of the pool bound as {@link QUIC_STREAM_POOL}. */
+  readonly pool?: Pick<StreamPoolOptions, 'idleTimeoutMs' | 'maxConnections'>;
 }
 
 /**
@@ -109,13 +162,33 @@ export function resolveQuicOptions(given: Partial<QuicOptions> = {}): QuicOption
   if (!['auto', 'always', 'never'].includes(options.retry)) {
     throw badOption('retry', `'${options.retry}' is none of auto, always, never`);
   }
+  if (!['automatic', 'on-demand'].includes(options.migration)) {
+    throw badOption('migration', `'${options.migration}' is none of automatic, on-demand`);
+  }
   if (!['required', 'none'].includes(options.s2sClientCertificate)) {
     throw badOption('s2sClientCertificate', `'${options.s2sClientCertificate}' is none of required, none`);
   }
   if (options.staticKey !== null && options.staticKey.length !== STATIC_KEY_BYTES) {
     throw badOption('staticKey', `has ${options.staticKey.length} bytes instead of ${STATIC_KEY_BYTES}`);
   }
+  checkConnectionIdGenerator(options.connectionIds);
+  if (typeof options.earlyData !== 'boolean') throw badOption('earlyData', `'${options.earlyData}' is no boolean`);
+  const { sessionTickets } = options;
+  if (typeof sessionTickets === 'string' && !['memory', 'none'].includes(sessionTickets)) {
+    throw badOption('sessionTickets', `'${sessionTickets}' is none of memory, none, or a store`);
+  }
+  if (options.ticketKeys !== null) checkTicketKeys(options.ticketKeys);
   return Object.freeze(options);
+}
+
+/** @throws TransportError `XMPP_BAD_OPTION`. */
+export function checkTicketKeys(keys: readonly Uint8Array[]): void {
+  if (keys.length < 1 || keys.length > MAX_TICKET_KEYS) {
+    throw badOption('ticketKeys', `${keys.length} keys instead of 1 to ${MAX_TICKET_KEYS}`);
+  }
+  const wrong = keys.find((key) => key.length !== TICKET_KEY_BYTES);
+  if (wrong !== undefined)
+    throw badOption('ticketKeys', `one has ${wrong.length} bytes instead of ${TICKET_KEY_BYTES}`);
 }
 
 /** @throws TransportError `XMPP_BAD_OPTION` for what is no kind of connection. */

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
-import { endWithError, stopWriting, TransportError } from '@stanzaport/core';
+import { DEFAULT_URGENCY, endWithError, stopWriting, TransportError } from '@stanzaport/core';
+import type { BlockedStream } from './blocked-streams.ts';
 import { type EngineConnection, EngineError } from './engine/port.ts';
 import { APPLICATION_CODE } from './errors.ts';
 import type { ReadSlab } from './read-slab.ts';
@@ -14,6 +15,8 @@ export interface ByteStreamHost {
   markForInput(): void;
   /** The stream waits until the engine takes more: call `onWritable` at the next chance. */
   awaitWritable(stream: QuicByteStream): void;
+  /** Whether a more urgent stream waits already. */
+  comesAfter(stream: QuicByteStream): boolean;
   /** Bytes of the peer were handed to the reader. */
   delivered(bytes: number): void;
   /** Both directions are over, as far as this side is concerned. */
@@ -34,7 +37,7 @@ const OVER: Writing = { state: 'over' };
 const NO_BYTES = new Uint8Array(0);
 
 /** One bidirectional QUIC stream (RFC 9000 §2) as the bytes of a stanza stream. */
-export class QuicByteStream extends Duplex {
+export class QuicByteStream extends Duplex implements BlockedStream {
   readonly streamId: number;
   readonly #host: ByteStreamHost;
   /** The reader wants more; nothing is taken from the engine before it does, so that flow control stops the peer. */
@@ -42,6 +45,7 @@ export class QuicByteStream extends Duplex {
   #readOver = false;
   #writing: Writing = IDLE;
   #finished = false;
+  #urgency: number = DEFAULT_URGENCY;
 
   constructor(streamId: number, host: ByteStreamHost) {
     // One chunk is enough to hold ahead of a reader that has paused: the window of the stream holds the rest.
@@ -97,13 +101,28 @@ export class QuicByteStream extends Duplex {
     return this.#wanted && !this.#readOver;
   }
 
-  /** The engine may take more now. @returns whether the stream still waits. */
+  get urgency(): number {
+    return this.#urgency;
+  }
+
+  /** Orders what we send (RFC 9218 §4.1). The usual urgency is never told to the engine, which begins with it. */
+  setUrgency(urgency: number): void {
+    if (urgency === this.#urgency) return;
+    this.#urgency = urgency;
+    if (this.#writing.state !== 'over') this.#host.engine.setUrgency(this.streamId, urgency);
+  }
+
+  get isBlocked(): boolean {
+    return this.#writing.state === 'blocked';
+  }
+
   onWritable(): boolean {
-    const writing = this.#writing;
-    if (writing.state !== 'blocked') return false;
+    const before = this.#writing;
+    if (before.state !== 'blocked') return false;
     this.#writing = IDLE;
-    this.#offer(writing.rest, writing.fin, writing.done);
-    return this.#isBlocked();
+    this.#offer(before.rest, before.fin, before.done);
+    const now: Writing = this.#writing;
+    return now.state !== 'blocked' || now.done !== before.done || now.rest.length < before.rest.length;
   }
 
   /** The connection has ended: what was received is delivered, then `error`. */
@@ -123,17 +142,17 @@ export class QuicByteStream extends Duplex {
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: Callback): void {
-    this.#offer(chunk, false, done);
+    this.#offerInOrder(chunk, false, done);
     this.#host.mark();
   }
 
   override _writev(chunks: { chunk: Uint8Array }[], done: Callback): void {
-    this.#offer(Buffer.concat(chunks.map(({ chunk }) => chunk)), false, done);
+    this.#offerInOrder(Buffer.concat(chunks.map(({ chunk }) => chunk)), false, done);
     this.#host.mark();
   }
 
   override _final(done: Callback): void {
-    this.#offer(NO_BYTES, true, done);
+    this.#offerInOrder(NO_BYTES, true, done);
     this.#host.mark();
   }
 
@@ -152,8 +171,15 @@ export class QuicByteStream extends Duplex {
     done(error);
   }
 
-  #isBlocked(): boolean {
-    return this.#writing.state === 'blocked';
+  /** Room that has come free belongs to more urgent streams that wait for it; later in this turn it is our turn. */
+  #offerInOrder(bytes: Uint8Array, fin: boolean, done: Callback): void {
+    if (this.#writing.state === 'idle' && this.#host.comesAfter(this)) this.#block(bytes, fin, done);
+    else this.#offer(bytes, fin, done);
+  }
+
+  #block(rest: Uint8Array, fin: boolean, done: Callback): void {
+    this.#writing = { state: 'blocked', rest, fin, done };
+    this.#host.awaitWritable(this);
   }
 
   #offer(bytes: Uint8Array, fin: boolean, done: Callback): void {
@@ -171,8 +197,7 @@ export class QuicByteStream extends Duplex {
     }
     const complete = fin && bytes.length === 0 ? taken === 1 : taken === bytes.length;
     if (!complete) {
-      this.#writing = { state: 'blocked', rest: bytes.subarray(taken), fin, done };
-      this.#host.awaitWritable(this);
+      this.#block(bytes.subarray(taken), fin, done);
       return;
     }
     if (fin) {

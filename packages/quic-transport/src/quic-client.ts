@@ -3,16 +3,18 @@ import {
   CertificateError,
   type ConnectionKind,
   type IdentityQuestion,
-  type PeerVerdict,
+  type Logger,
   TransportError,
 } from '@stanzaport/core';
 import { ALPN_OF, TLS_ALERT } from '@stanzaport/tls-shared';
+import type { EarlyHandshake } from './early-handshake.ts';
 import { ConnectionDriver, type ConnectionEnd, type DriverOwner, VIRTUAL_PATH } from './endpoint/connection-driver.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
 import type { EngineConfig } from './engine/port.ts';
 import { errorOfEnd, TRANSPORT_CODE } from './errors.ts';
+import { PathManager } from './path-manager.ts';
 import { QuicConnection } from './quic-connection.ts';
 import type { QuicParts } from './quic-parts.ts';
 import { QuicSecurity } from './quic-security.ts';
@@ -20,11 +22,15 @@ import { QuicSecurity } from './quic-security.ts';
 /** One attempt to connect: one address, one domain. */
 export interface ClientAttempt {
   readonly kind: ConnectionKind;
-  /** A-labels. */
-  readonly domain: string;
+  /** What the peer has to prove; its domain is also the server name sent. */
+  readonly question: IdentityQuestion;
   readonly address: string;
   readonly port: number;
   readonly config: EngineConfig;
+  /** Our own chain in that configuration, DER, end-entity first; empty for none. */
+  readonly localCertificates: readonly Uint8Array[];
+  /** What to resume by, if anything. */
+  readonly session: Uint8Array | null;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -38,8 +44,9 @@ export async function connectTo(parts: QuicParts, attempt: ClientAttempt): Promi
   const late: { handshake?: ClientHandshake } = {};
   const endpoint = new Endpoint(ids, {
     // Everything on this socket is for the one connection; a stateless reset has no ID that is known.
-    onUnrouted: (datagram) => late.handshake?.driver.receive(datagram),
-    onSocketError: (error) => {
+    onUnrouted: (...received) => late.handshake?.driver.receive(...received),
+    onSocketError: (error, socket) => {
+      late.handshake?.paths?.onSocketError(error, socket);
       parts.logger.debug({ code: error.code }, 'a datagram could not be sent');
       if (error.code === 'ECONNREFUSED') late.handshake?.driver.onPortUnreachable();
     },
@@ -53,7 +60,7 @@ export async function connectTo(parts: QuicParts, attempt: ClientAttempt): Promi
     const host = isIP(address) === 6 ? '::' : '0.0.0.0';
     const socket = await endpoint.open({ host, port: 0, connectTo: { address, port } });
     if (attempt.signal?.aborted) throw aborted(attempt);
-    const handshake = new ClientHandshake(parts, attempt, ids, socket, release);
+    const handshake = new ClientHandshake(parts, attempt, ids, endpoint, socket, release);
     late.handshake = handshake;
     return await handshake.done;
   } catch (error) {
@@ -65,9 +72,15 @@ export async function connectTo(parts: QuicParts, attempt: ClientAttempt): Promi
 /** A client connection before its peer has proved itself. */
 class ClientHandshake implements DriverOwner {
   readonly driver: ConnectionDriver;
+  /** From the end of the handshake on: before it no connection migrates (RFC 9000 §9). */
+  paths: PathManager | null = null;
   readonly done: Promise<QuicConnection>;
+  readonly #security: QuicSecurity;
+  readonly #id: string;
+  readonly #logger: Logger;
   readonly #parts: QuicParts;
   readonly #attempt: ClientAttempt;
+  readonly #endpoint: Endpoint;
   readonly #releaseSocket: () => Promise<void>;
   #resolve: (connection: QuicConnection) => void = () => undefined;
   #reject: (error: TransportError) => void = () => undefined;
@@ -78,21 +91,29 @@ class ClientHandshake implements DriverOwner {
     parts: QuicParts,
     attempt: ClientAttempt,
     ids: ConnectionIds<UdpSocket>,
+    endpoint: Endpoint,
     socket: UdpSocket,
     releaseSocket: () => Promise<void>,
   ) {
+    this.#id = parts.nextConnectionId();
+    const remote = `${attempt.address} ${attempt.port}`;
+    this.#logger = parts.logger.child({ connectionId: this.#id, transport: 'quic', remote });
     this.#parts = parts;
     this.#attempt = attempt;
+    this.#endpoint = endpoint;
     this.#releaseSocket = releaseSocket;
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    const { question, localCertificates, session } = attempt;
+    this.#security = new QuicSecurity({ sni: question.domain, policy: parts.policy, question, localCertificates });
     const source = ids.create();
     const engineConnection = parts.engine.connect(attempt.config, {
-      serverName: attempt.domain,
+      serverName: question.domain,
       sourceConnectionId: source.id,
       path: VIRTUAL_PATH,
+      session,
     });
     this.driver = new ConnectionDriver(
       'client',
@@ -103,31 +124,31 @@ class ClientHandshake implements DriverOwner {
       { ...parts.options, handshakeTimeoutMs: parts.limits.handshakeTimeoutMs },
       this,
     );
-    attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (engineConnection.earlyData === 'offered') this.#resolve(this.#createConnection(this.#earlyHandshake()));
+    else attempt.signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  onEarlyData(): void {
+    // A server's.
   }
 
   onEstablished(): void {
-    const { kind, domain } = this.#attempt;
-    const { engine } = this.driver;
-    if (engine.alpn !== ALPN_OF[kind]) {
-      const message = `${this.#peer} did not select ${ALPN_OF[kind]}`;
-      this.#giveUp(TLS_ALERT.no_application_protocol, (details) => {
-        return new TransportError('XMPP_NO_APPLICATION_PROTOCOL', message, details);
-      });
+    const refusal = this.#judge();
+    if (refusal === null) {
+      this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
+      this.paths = this.#createPaths();
+      this.#resolve(this.#createConnection(null));
       return;
     }
-    const question: IdentityQuestion = { domain, purpose: kind === 'c2s' ? 'c2s-server' : 's2s-server' };
-    const security = new QuicSecurity(engine, domain, this.#parts.policy, question);
-    const { verdict } = security;
-    if (verdict?.verified !== true) {
-      this.#refuseCertificate(verdict);
-      return;
-    }
-    this.#attempt.signal?.removeEventListener('abort', this.#onAbort);
-    this.#resolve(this.#createConnection(security));
+    this.#error ??= refusal.error;
+    this.driver.close(false, refusal.quicCode, '');
   }
 
   readonly unreadBytes = 0;
+
+  onPathChanged(): void {
+    // Nobody has been told the path yet.
+  }
 
   onInput(): void {
     // Nothing is read before the peer has proved itself.
@@ -159,37 +180,65 @@ class ClientHandshake implements DriverOwner {
     return peerOf(this.#attempt);
   }
 
-  #refuseCertificate(verdict: PeerVerdict | null): void {
-    const { domain } = this.#attempt;
-    const reason = verdict?.verified === false ? verdict.reason : 'internal';
-    const detail = verdict?.verified === false ? verdict.detail : 'there is no verdict';
-    this.#giveUp(verdict?.verified === false ? verdict.alert : TLS_ALERT.certificate_unknown, (details) => {
-      return new CertificateError(reason, domain, `the certificate of ${this.#peer} was refused: ${detail}`, details);
+  /** What is against the peer, now that TLS has done its part; null for nothing. */
+  #judge(): Refused | null {
+    const { kind, question } = this.#attempt;
+    const { engine } = this.driver;
+    if (engine.alpn !== ALPN_OF[kind]) {
+      const details = detailsOf(TLS_ALERT.no_application_protocol);
+      const message = `${this.#peer} did not select ${ALPN_OF[kind]}`;
+      return { error: new TransportError('XMPP_NO_APPLICATION_PROTOCOL', message, details), ...details };
+    }
+    this.#security.learn(engine);
+    const { verdict } = this.#security;
+    if (verdict?.verified === true) return null;
+    const { reason, detail, alert } = verdict ?? NO_VERDICT;
+    const details = detailsOf(alert);
+    const message = `the certificate of ${this.#peer} was refused: ${detail}`;
+    return { error: new CertificateError(reason, question.domain, message, details), ...details };
+  }
+
+  /** For a connection that the user has before the peer has proved itself. */
+  #earlyHandshake(): EarlyHandshake {
+    return {
+      complete: () => {
+        const refusal = this.#judge();
+        if (refusal !== null) return { accepted: false, ...refusal };
+        this.paths = this.#createPaths();
+        return { accepted: true, paths: this.paths };
+      },
+      fail: () => undefined,
+    };
+  }
+
+  #createPaths(): PathManager {
+    const { address, port } = this.#attempt;
+    return new PathManager({
+      driver: this.driver,
+      endpoint: this.#endpoint,
+      address,
+      port,
+      logger: this.#logger,
+      networkWatch: this.#parts.options.migration === 'automatic' ? this.#parts.networkWatch : null,
     });
   }
 
-  #giveUp(
-    alert: number,
-    createError: (details: { readonly alert: number; readonly quicCode: number }) => TransportError,
-  ): void {
-    const quicCode = TRANSPORT_CODE.cryptoError + alert;
-    this.#error ??= createError({ alert, quicCode });
-    this.driver.close(false, quicCode, '');
-  }
-
-  #createConnection(security: QuicSecurity): QuicConnection {
-    const { kind, address, port } = this.#attempt;
-    const { nextConnectionId, slab, limits, logger } = this.#parts;
-    const id = nextConnectionId();
+  #createConnection(early: EarlyHandshake | null): QuicConnection {
+    const { kind, question, localCertificates } = this.#attempt;
+    const { slab, limits } = this.#parts;
+    const security = this.#security;
     const connection = new QuicConnection({
-      id,
+      id: this.#id,
       kind,
       role: 'initiating',
       driver: this.driver,
       security,
       slab,
       limits,
-      logger: logger.child({ connectionId: id, transport: 'quic', remote: `${address} ${port}` }),
+      logger: this.#logger,
+      paths: this.paths,
+      early,
+      onSession: (session) => void this.#parts.sessions.keep({ question, localCertificates }, session, security),
       streamWindowBytes: this.#parts.options.streamWindowBytes,
       serves: (domain) => this.#parts.credentials.serves(domain),
       mayOpenStreams: true,
@@ -200,8 +249,24 @@ class ClientHandshake implements DriverOwner {
   }
 }
 
-function peerOf({ domain, address, port }: ClientAttempt): string {
-  return `${domain} (${address} port ${port})`;
+/** Why a peer is refused, and how it is told. */
+interface Refused {
+  readonly error: TransportError;
+  readonly quicCode: number;
+}
+
+const NO_VERDICT = {
+  reason: 'internal',
+  detail: 'there is no verdict',
+  alert: TLS_ALERT.certificate_unknown,
+} as const;
+
+function detailsOf(alert: number): { readonly alert: number; readonly quicCode: number } {
+  return { alert, quicCode: TRANSPORT_CODE.cryptoError + alert };
+}
+
+function peerOf({ question, address, port }: ClientAttempt): string {
+  return `${question.domain} (${address} port ${port})`;
 }
 
 /** The signal of an attempt has said that nobody waits for it any more. */

@@ -1,15 +1,18 @@
 import {
-  type Cancellable,
   type CloseReason,
-  type Connection,
   type ConnectionKind,
+  checkUrgency,
   createStanzaStream,
+  DEFAULT_URGENCY,
   endingFaultyStreams,
   GuardedObservable,
   Inbox,
   type Limits,
   type Logger,
+  type MigratableConnection,
+  type MigrateOptions,
   type NetworkPath,
+  type OpenStreamOptions,
   type Role,
   type SocketAddress,
   type StanzaStream,
@@ -18,15 +21,18 @@ import {
   toTransportError,
 } from '@stanzaport/core';
 import { BehaviorSubject, type Observable } from 'rxjs';
+import { BlockedStreams } from './blocked-streams.ts';
+import type { EarlyHandshake } from './early-handshake.ts';
 import type { ConnectionDriver, ConnectionEnd, DriverOwner } from './endpoint/connection-driver.ts';
 import { EngineError } from './engine/port.ts';
-import { APPLICATION_CODE, errorOfEnd } from './errors.ts';
+import { APPLICATION_CODE, errorOfEnd, sideOfEnd } from './errors.ts';
+import type { PathManager } from './path-manager.ts';
 import { type ByteStreamHost, QuicByteStream } from './quic-byte-stream.ts';
 import type { QuicSecurity } from './quic-security.ts';
 import type { ReadSlab } from './read-slab.ts';
-import { StreamCredit } from './stream-credit.ts';
+import { checkWaitMs, noFurtherStream, StreamCredit } from './stream-credit.ts';
 
-/** What a QUIC connection is made from, once its handshake is complete. */
+/** What a QUIC connection is made from, once its handshake is complete, or early data lets it begin before. */
 export interface QuicConnectionOptions {
   readonly id: string;
   readonly kind: ConnectionKind;
@@ -40,8 +46,16 @@ export interface QuicConnectionOptions {
   readonly streamWindowBytes: number;
   /** Which domains streams may be opened to here; asked in the receiving role. */
   readonly serves: (domain: string) => boolean;
+  /** Whether the certificate presented has to cover the `to` of streams as well (`strictTo`). */
+  readonly covers?: (domain: string) => boolean;
   /** Whether this side may open streams (XEP-0467 §2 (9)). */
   readonly mayOpenStreams: boolean;
+  /** Looks after the path, in the initiating role. */
+  readonly paths?: PathManager | null;
+  /** The handshake is not complete yet. */
+  readonly early?: EarlyHandshake | null;
+  /** A client is given what it can resume the connection by. */
+  readonly onSession?: (session: Uint8Array) => void;
   /** What to give back when the connection is gone: a client's socket. */
   readonly onReleased?: () => Promise<void>;
 }
@@ -50,17 +64,21 @@ export interface QuicConnectionOptions {
 const POLLED_STREAMS = 64;
 /** Up to so many streams are read without being asked. */
 const READ_UNASKED = 2;
+/** Streams that lost packets keep from their readers at one time; more is what an attacker has. */
+const STREAMS_WITH_GAPS = 4;
 /** Finished streams whose acknowledgement is looked at together. */
 const UNACKNOWLEDGED_BATCH = 32;
-const NO_BYTES = new Uint8Array(0);
+/** How long `openStream` waits for the peer to grant a stream, in milliseconds. */
+const CREDIT_WAIT_MS = 30_000;
 
 /** One QUIC connection as the contract sees it: each bidirectional stream a stanza stream (XEP-0467 §2 (9)). */
-export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
+export class QuicConnection implements MigratableConnection, ByteStreamHost, DriverOwner {
   readonly id: string;
   readonly transport = 'quic';
   readonly kind: ConnectionKind;
   readonly role: Role;
   readonly security: QuicSecurity;
+  readonly handshakeCompleted: Promise<boolean>;
   readonly path$: Observable<NetworkPath>;
   readonly streams$: Observable<StanzaStream>;
   readonly closed: Promise<CloseReason>;
@@ -70,18 +88,22 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   readonly #limits: Limits;
   readonly #logger: Logger;
   readonly #serves: (domain: string) => boolean;
+  readonly #covers: (domain: string) => boolean;
   readonly #streamWindowBytes: number;
   readonly #mayOpenStreams: boolean;
+  #paths: PathManager | null;
+  #early: EarlyHandshake | null;
+  #settleHandshake: (completed: boolean) => void = () => undefined;
+  #onSession: ((session: Uint8Array) => void) | null;
   readonly #giveBack: () => Promise<void>;
   readonly #path: BehaviorSubject<NetworkPath>;
   readonly #inbox: Inbox<StanzaStream>;
   readonly #byteStreams = new Map<number, QuicByteStream>();
   readonly #stanzaStreams = new Map<number, StanzaStream>();
-  readonly #blocked = new Set<QuicByteStream>();
+  readonly #blocked = new BlockedStreams();
   /** Streams over on this side whose last bytes the peer may not have acknowledged. */
   readonly #unacknowledged = new Set<number>();
-  readonly #credit = new StreamCredit();
-  #nextStreamId: number;
+  readonly #credit: StreamCredit;
   #closing: Promise<void> | null = null;
   #abortError: TransportError | null = null;
   #settled = false;
@@ -101,10 +123,18 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#limits = options.limits;
     this.#logger = options.logger;
     this.#serves = options.serves;
+    this.#covers = options.covers ?? (() => true);
     this.#streamWindowBytes = options.streamWindowBytes;
     this.#mayOpenStreams = options.mayOpenStreams;
+    this.#paths = options.paths ?? null;
+    this.#early = options.early ?? null;
+    this.#onSession = options.onSession ?? null;
+    this.handshakeCompleted = new Promise((resolve) => {
+      this.#settleHandshake = resolve;
+    });
+    if (this.#early === null) this.#settleHandshake(true);
     this.#giveBack = options.onReleased ?? (() => Promise.resolve());
-    this.#nextStreamId = options.role === 'initiating' ? 0 : 1;
+    this.#credit = new StreamCredit(options.driver.engine, options.role === 'initiating' ? 0 : 1);
     this.#path = new BehaviorSubject(this.#currentPath());
     const onHandlerError = (thrown: unknown): void =>
       this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the connection failed');
@@ -130,28 +160,49 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     );
   }
 
-  /** Each open stream may hold as much as its window. */
+  /** Of each stream whose reader has paused a window, and of a few others, whose bytes wait for a packet that was lost. */
   get unreadBytes(): number {
-    return this.#byteStreams.size * this.#streamWindowBytes;
+    let waiting = STREAMS_WITH_GAPS;
+    let windows = 0;
+    for (const stream of this.#byteStreams.values()) {
+      if (!stream.wantsToRead || waiting-- > 0) windows += 1;
+    }
+    return windows * this.#streamWindowBytes;
   }
 
   get engine(): ConnectionDriver['engine'] {
     return this.#driver.engine;
   }
 
-  async openStream({ signal }: Cancellable = {}): Promise<StanzaStream> {
+  async openStream({ signal, urgency, waitMs = CREDIT_WAIT_MS }: OpenStreamOptions = {}): Promise<StanzaStream> {
+    if (urgency !== undefined) checkUrgency(urgency);
+    checkWaitMs(waitMs);
     if (!this.#mayOpenStreams) {
       throw new TransportError('XMPP_LIMIT_EXCEEDED', 'the receiving entity opens no streams on this connection');
     }
-    for (;;) {
-      this.#assertOpen(signal);
-      const streamId = this.#nextStreamId;
-      if (this.#tryOpen(streamId)) {
-        this.#nextStreamId += 4;
-        return this.#addStream(streamId, 'initiating');
-      }
-      await this.#credit.wait(signal);
+    this.#assertOpen(signal);
+    const streamId = this.#takeCredit();
+    if (streamId !== null) return this.#addStream(streamId, 'initiating', urgency);
+    if (waitMs === 0) throw noFurtherStream();
+    const granted = await this.#credit.wait(waitMs, signal);
+    this.#assertOpen(undefined);
+    const stream = this.#addStream(granted, 'initiating', urgency);
+    if (!signal?.aborted) return stream;
+    // It was granted in the moment in which it was no longer wanted; unused, it would be lost to all others.
+    stream.abort(new StreamError('undefined-condition'));
+    throw aborted();
+  }
+
+  async migrate(options: MigrateOptions = {}): Promise<NetworkPath> {
+    // RFC 9000 §9: not before the handshake is confirmed.
+    await this.handshakeCompleted;
+    if (this.#settled || this.#closing !== null || this.#paths === null) {
+      const isClosed = this.#settled || this.#closing !== null;
+      const why = isClosed ? 'is closed' : 'migrates only where its peer does';
+      throw new TransportError('XMPP_INVALID_STATE', `connection ${this.id} ${why}`);
     }
+    await this.#paths.migrate(options);
+    return this.#currentPath();
   }
 
   close(): Promise<void> {
@@ -202,6 +253,10 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#blocked.add(stream);
   }
 
+  comesAfter(stream: QuicByteStream): boolean {
+    return this.#blocked.comesAfter(stream);
+  }
+
   delivered(bytes: number): void {
     this.#driver.delivered(bytes);
   }
@@ -221,13 +276,37 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
 
   // For the driver.
 
+  onEarlyData(): void {
+    // This object is made when it happens, or when the handshake is complete.
+  }
+
   onEstablished(): void {
-    // This object is made when it happens.
+    const early = this.#early;
+    if (early === null) return;
+    this.#early = null;
+    const outcome = early.complete();
+    if (outcome.accepted) {
+      this.#paths = outcome.paths;
+      this.#settleHandshake(true);
+      return;
+    }
+    this.#abortError = outcome.error;
+    this.#driver.close(false, outcome.quicCode, '');
+    this.#settleHandshake(false);
+    this.#finish({ clean: false, by: 'local', error: outcome.error });
+  }
+
+  onPathChanged(): void {
+    const { local, remote } = this.#currentPath();
+    const before = this.#path.value;
+    const isSame = (a: SocketAddress, b: SocketAddress): boolean => a.port === b.port && a.address === b.address;
+    if (!isSame(local, before.local) || !isSame(remote, before.remote)) this.#path.next({ local, remote });
   }
 
   onInput(): void {
     const { engine } = this;
-    if (this.#credit.isAwaited) this.#credit.grant(engine.peerStreamsLeft);
+    if (this.#credit.isAwaited) this.#credit.grant();
+    if (this.#onSession !== null) this.#lookForSession(this.#onSession);
     if (this.#onAcknowledged !== null) this.#checkAcknowledged(this.#onAcknowledged);
     const streams = this.#byteStreams;
     if (streams.size <= POLLED_STREAMS) {
@@ -249,19 +328,15 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   }
 
   onOutput(): void {
-    if (this.#blocked.size === 0) return;
-    for (const stream of [...this.#blocked]) {
-      this.#blocked.delete(stream);
-      if (stream.onWritable()) this.#blocked.add(stream);
-    }
+    if (this.#blocked.size > 0) this.#blocked.resume();
   }
 
   onEnd(end: ConnectionEnd): void {
     const { remoteAddress, remotePort } = this.#driver.carrier;
     const peer = `${remoteAddress} port ${remotePort}`;
-    const unfinished = this.#byteStreams.size > 0;
+    const unfinished = this.#byteStreams.size > 0 || this.#early !== null;
     const error = this.#abortError ?? errorOfEnd(end, peer, unfinished);
-    const by = end.type === 'closed' ? end.by : 'peer';
+    const by = sideOfEnd(end);
     this.#finish(error === null ? { clean: true, by, error } : { clean: false, by, error });
   }
 
@@ -273,16 +348,13 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     if (this.#settled || this.#closing !== null) {
       throw new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`);
     }
-    if (signal?.aborted) throw new TransportError('XMPP_ABORTED', 'opening a stream was aborted');
+    if (signal?.aborted) throw aborted();
   }
 
-  /** An empty write makes the engine count the stream, without a packet for it. */
-  #tryOpen(streamId: number): boolean {
+  #takeCredit(): number | null {
     try {
-      this.engine.write(streamId, NO_BYTES, false);
-      return true;
+      return this.#credit.take();
     } catch (thrown) {
-      if (thrown instanceof EngineError && thrown.failure === 'stream-limit') return false;
       throw toTransportError(thrown, `connection ${this.id}`);
     }
   }
@@ -297,6 +369,14 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     this.#inbox.push(this.#addStream(streamId, 'receiving'));
   }
 
+  /** The newest ticket is enough: the next connection gets one of its own. */
+  #lookForSession(onSession: (session: Uint8Array) => void): void {
+    const session = this.#early === null ? this.engine.session : null;
+    if (session === null) return;
+    this.#onSession = null;
+    onSession(session);
+  }
+
   /** What comes on a stream that is over here is thrown away; read it must be, or the engine keeps the stream for ever. */
   #discard(streamId: number): void {
     try {
@@ -307,9 +387,14 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     }
   }
 
-  #addStream(streamId: number, role: Role): StanzaStream {
+  #addStream(streamId: number, role: Role, urgency: number = DEFAULT_URGENCY): StanzaStream {
     const bytes = new QuicByteStream(streamId, this);
     this.#byteStreams.set(streamId, bytes);
+    const onUrgency = (changed: number): void => {
+      bytes.setUrgency(changed);
+      this.#blocked.onUrgency(changed);
+    };
+    if (urgency !== DEFAULT_URGENCY) onUrgency(urgency);
     this.#driver.keepsAlive = this.role === 'initiating';
     const stream = createStanzaStream(bytes, {
       id: String(streamId),
@@ -318,6 +403,10 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
       limits: this.#limits,
       logger: this.#logger,
       serves: this.#serves,
+      covers: this.#covers,
+      urgency,
+      onUrgency,
+      ...(this.#early === null ? {} : { handshakeCompleted: this.handshakeCompleted }),
     });
     this.#stanzaStreams.set(streamId, stream);
     stream.closed.then(() => this.#onStreamClosed(streamId, stream));
@@ -379,9 +468,13 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
   #finish(reason: CloseReason): void {
     if (this.#settled) return;
     this.#settled = true;
+    this.#early?.fail();
+    this.#early = null;
+    this.#settleHandshake(false);
     clearTimeout(this.#streamTimer);
     const error = reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed');
     this.#credit.fail(error);
+    this.#paths?.end(error);
     const streams = [...this.#byteStreams.values()];
     this.#byteStreams.clear();
     this.#blocked.clear();
@@ -405,4 +498,8 @@ export class QuicConnection implements Connection, ByteStreamHost, DriverOwner {
     const remote: SocketAddress = { family: socket.address.family, address: remoteAddress, port: remotePort };
     return { local: socket.address, remote };
   }
+}
+
+function aborted(): TransportError {
+  return new TransportError('XMPP_ABORTED', 'opening a stream was aborted');
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type Connection,
   type ConnectionKind,
@@ -9,8 +10,9 @@ import {
   TransportError,
   toTransportError,
 } from '@stanzaport/core';
-import { type Credential, kindOfAlpn, selectAlpn, TLS_ALERT } from '@stanzaport/tls-shared';
+import { type Credential, kindOfAlpn, ownCertificateProves, selectAlpn, TLS_ALERT } from '@stanzaport/tls-shared';
 import type { Observable } from 'rxjs';
+import type { EarlyHandshake } from './early-handshake.ts';
 import {
   Admission,
   type Applicant,
@@ -18,17 +20,18 @@ import {
   type Gatekeeper,
   type Refusal,
 } from './endpoint/admission.ts';
-import { ConnectionDriver, type ConnectionEnd, type DriverOwner, VIRTUAL_PATH } from './endpoint/connection-driver.ts';
+import { ConnectionDriver, type ConnectionEnd, VIRTUAL_PATH } from './endpoint/connection-driver.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
 import { openAll } from './endpoint/local-addresses.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
 import type { EngineConfig } from './engine/port.ts';
-import { TRANSPORT_CODE } from './errors.ts';
-import { checkKind } from './options.ts';
+import { errorOfEnd, sideOfEnd, TRANSPORT_CODE } from './errors.ts';
+import { checkKind, type QuicOptions } from './options.ts';
 import { QuicConnection } from './quic-connection.ts';
 import type { QuicParts } from './quic-parts.ts';
 import { QuicSecurity } from './quic-security.ts';
+import { ServerHandshake } from './server-handshake.ts';
 
 /** Counters of a listener, for monitoring. */
 export interface QuicListenerCounters extends Readonly<EndpointCounters> {
@@ -36,6 +39,12 @@ export interface QuicListenerCounters extends Readonly<EndpointCounters> {
   readonly received: number;
   /** Handshakes that were let in and came to nothing. */
   readonly failedHandshakes: number;
+  /** Connections and handshakes ended here because the peer broke the rules of QUIC or TLS. */
+  readonly violations: number;
+  /** Connections and handshakes ended here because the peer sent too much that carried no XMPP. */
+  readonly excessiveLoads: number;
+  /** Connections and handshakes that were dropped without a word because the engine failed on them. */
+  readonly engineFailures: number;
 }
 
 /** A bound QUIC endpoint in the receiving role. */
@@ -46,26 +55,32 @@ export class QuicListener implements Listener, Gatekeeper {
   readonly #parts: QuicParts;
   readonly #kinds: readonly ConnectionKind[];
   readonly #endpoint: Endpoint;
+  /** Ends the checking of credentials that are to come into force. */
+  readonly #stopChecking: () => void;
   readonly #ids: ConnectionIds<UdpSocket>;
   readonly #admission: Admission;
   readonly #inbox: Inbox<Connection>;
   readonly #handshakes = new Set<ServerHandshake>();
-  readonly #handshakesByAddress = new Map<string, number>();
+  readonly #handshakesByQuota = new Map<string, number>();
   readonly #connections = new Set<QuicConnection>();
   readonly #configs = new WeakMap<Credential, Map<ConnectionKind, EngineConfig>>();
   #failedHandshakes = 0;
+  #violations = 0;
+  #excessiveLoads = 0;
+  #engineFailures = 0;
   #closing: Promise<void> | null = null;
 
   private constructor(
     parts: QuicParts,
     kinds: readonly ConnectionKind[],
     ids: ConnectionIds<UdpSocket>,
-    bound: { readonly endpoint: Endpoint; readonly address: SocketAddress },
+    bound: { readonly endpoint: Endpoint; readonly address: SocketAddress; readonly stopChecking: () => void },
   ) {
     this.#parts = parts;
     this.#kinds = kinds;
     this.#ids = ids;
     this.#endpoint = bound.endpoint;
+    this.#stopChecking = bound.stopChecking;
     this.address = bound.address;
     const { limits, options, timers, resetTokens, addressTokens, logger } = parts;
     this.#admission = new Admission(
@@ -90,8 +105,11 @@ export class QuicListener implements Listener, Gatekeeper {
     if (parts.credentials.domains.length === 0) {
       throw new TransportError('XMPP_BAD_OPTION', 'listen: QUIC needs at least one credential');
     }
-    QuicListener.#checkCredentials(parts, kinds);
-    const ids = new ConnectionIds<UdpSocket>(parts.resetTokens);
+    // A credential the engine does not take has to be known before a client asks for it.
+    const stopChecking = parts.credentials.checkWith((credential) => {
+      for (const kind of kinds) parts.createConfig({ role: 'server', kind, credential });
+    });
+    const ids = new ConnectionIds<UdpSocket>(parts.resetTokens, parts.options.connectionIds);
     parts.acquire();
     // A datagram cannot come before the listener exists: sockets are read on a later turn of the event loop.
     const late: { listener?: QuicListener } = {};
@@ -102,6 +120,7 @@ export class QuicListener implements Listener, Gatekeeper {
         onSocketError: (error) => parts.logger.debug({ code: error.code }, 'a datagram could not be sent'),
       });
     const [endpoint, sockets] = await openAll(createEndpoint, host, port).catch(async (error) => {
+      stopChecking();
       await parts.release();
       throw error;
     });
@@ -110,16 +129,8 @@ export class QuicListener implements Listener, Gatekeeper {
     const bound: SocketAddress = isWildcard
       ? { family: host === '::' ? 'IPv6' : 'IPv4', address: host, port: address.port }
       : address;
-    late.listener = new QuicListener(parts, [...kinds], ids, { endpoint, address: bound });
+    late.listener = new QuicListener(parts, [...kinds], ids, { endpoint, address: bound, stopChecking });
     return late.listener;
-  }
-
-  /** A credential the engine does not take has to be known before a client asks for it. */
-  static #checkCredentials(parts: QuicParts, kinds: readonly ConnectionKind[]): void {
-    for (const domain of parts.credentials.domains) {
-      const credential = parts.credentials.select(domain.replace('*', 'any'));
-      for (const kind of kinds) parts.createConfig({ role: 'server', kind, credential });
-    }
   }
 
   get counters(): QuicListenerCounters {
@@ -127,6 +138,9 @@ export class QuicListener implements Listener, Gatekeeper {
       ...this.#admission.counters,
       received: this.#endpoint.received,
       failedHandshakes: this.#failedHandshakes,
+      violations: this.#violations,
+      excessiveLoads: this.#excessiveLoads,
+      engineFailures: this.#engineFailures,
     };
   }
 
@@ -145,8 +159,8 @@ export class QuicListener implements Listener, Gatekeeper {
     return this.#admission;
   }
 
-  pendingHandshakes(remoteAddress: string | null): number {
-    return remoteAddress === null ? this.#handshakes.size : (this.#handshakesByAddress.get(remoteAddress) ?? 0);
+  pendingHandshakes(quota: string | null): number {
+    return quota === null ? this.#handshakes.size : (this.#handshakesByQuota.get(quota) ?? 0);
   }
 
   admit(applicant: Applicant): Refusal | null {
@@ -162,7 +176,7 @@ export class QuicListener implements Listener, Gatekeeper {
     const kind = selected === null ? null : kindOfAlpn(selected);
     if (kind === null)
       return alert(TLS_ALERT.no_application_protocol, 'ALPN has to be xmpp-client or xmpp-server (XEP-0467)');
-    this.#startHandshake(applicant, serverName, kind, this.#configOf(credential, kind));
+    this.#startHandshake(applicant, serverName, kind, credential);
     return null;
   }
 
@@ -189,16 +203,19 @@ export class QuicListener implements Listener, Gatekeeper {
     return config;
   }
 
-  #startHandshake(applicant: Applicant, serverName: string, kind: ConnectionKind, config: EngineConfig): void {
-    const { socket, remoteAddress, remotePort, source, originalConnectionId, initialConnectionId } = applicant;
-    const { engine, limits, options } = this.#parts;
-    const engineConnection = engine.accept(config, {
+  #startHandshake(applicant: Applicant, serverName: string, kind: ConnectionKind, credential: Credential): void {
+    const { hello, socket, remoteAddress, remotePort, source, originalConnectionId, initialConnectionId } = applicant;
+    const { engine, limits, options, ticketKeys } = this.#parts;
+    const ticketScope = ticketScopeOf(options, kind, serverName, credential);
+    const engineConnection = engine.accept(this.#configOf(credential, kind), {
       sourceConnectionId: source.id,
       originalDestinationConnectionId: originalConnectionId,
       path: VIRTUAL_PATH,
       resetToken: source.resetToken,
+      ticketKeys: ticketKeys.select(ticketScope, hello.ticket, performance.now()),
     });
-    const handshake = new ServerHandshake(kind, serverName, remoteAddress, {
+    const handshake = new ServerHandshake(kind, serverName, remoteAddress, credential.chainDer, {
+      onEarlyData: (done) => this.#onEarlyData(done),
       onEstablished: (done) => this.#onEstablished(done),
       onEnd: (done, end) => this.#onHandshakeEnded(done, end),
     });
@@ -212,21 +229,66 @@ export class QuicListener implements Listener, Gatekeeper {
       { ...options, handshakeTimeoutMs: limits.handshakeTimeoutMs },
       handshake,
     );
+    const { quota } = applicant;
     handshake.driver = driver;
+    handshake.quota = quota;
     this.#handshakes.add(handshake);
-    this.#handshakesByAddress.set(remoteAddress, this.pendingHandshakes(remoteAddress) + 1);
-    for (const datagram of applicant.datagrams) driver.receive(datagram);
+    this.#handshakesByQuota.set(quota, this.pendingHandshakes(quota) + 1);
+    for (const datagram of applicant.datagrams) driver.receive(datagram, remoteAddress, remotePort, socket);
+  }
+
+  /** The user gets the connection now; for the counts it stays an unfinished handshake. */
+  #onEarlyData(handshake: ServerHandshake): void {
+    const { driver } = handshake;
+    const security = this.#securityOf(handshake);
+    if (security === null) return;
+    const connection = this.#createConnection(handshake, security, {
+      complete: () => {
+        this.#forget(handshake);
+        this.#connections.add(connection);
+        security.learn(driver.engine);
+        return { accepted: true, paths: null };
+      },
+      fail: () => {
+        if (this.#forget(handshake)) this.#failedHandshakes += 1;
+      },
+    });
+    handshake.connection = connection;
+    this.#announce(connection);
   }
 
   #onEstablished(handshake: ServerHandshake): void {
     this.#forget(handshake);
-    const { driver, kind, serverName } = handshake;
-    const { policy, logger, limits, slab, credentials, options, nextConnectionId } = this.#parts;
-    if (driver.engine.serverName?.toLowerCase() !== serverName || kindOfAlpn(driver.engine.alpn) !== kind) {
-      // What was peeked must be what TLS saw, or the certificate was chosen for another name.
+    const security = this.#securityOf(handshake);
+    if (security === null) return;
+    const connection = this.#createConnection(handshake, security, null);
+    this.#connections.add(connection);
+    this.#announce(connection);
+  }
+
+  /** The facts, or null: what was peeked must be what TLS saw, or the certificate was chosen for another name. */
+  #securityOf({ driver, kind, serverName, localCertificates }: ServerHandshake): QuicSecurity | null {
+    const { engine } = driver;
+    if (engine.serverName?.toLowerCase() !== serverName || kindOfAlpn(engine.alpn) !== kind) {
       driver.close(false, TRANSPORT_CODE.protocolViolation, 'the ClientHello was not what it seemed');
-      return;
+      return null;
     }
+    const security = new QuicSecurity({
+      sni: serverName,
+      policy: this.#parts.policy,
+      question: null,
+      localCertificates,
+    });
+    security.learn(engine);
+    return security;
+  }
+
+  #createConnection(
+    { driver, kind, localCertificates }: ServerHandshake,
+    security: QuicSecurity,
+    early: EarlyHandshake | null,
+  ): QuicConnection {
+    const { logger, limits, slab, credentials, options, nextConnectionId } = this.#parts;
     const id = nextConnectionId();
     const { remoteAddress, remotePort } = driver.carrier;
     const connection = new QuicConnection({
@@ -234,45 +296,68 @@ export class QuicListener implements Listener, Gatekeeper {
       kind,
       role: 'receiving',
       driver,
-      security: new QuicSecurity(driver.engine, serverName, policy, null),
+      security,
       slab,
       limits,
       logger: logger.child({ connectionId: id, transport: 'quic', remote: `${remoteAddress} ${remotePort}` }),
       streamWindowBytes: this.#parts.options.streamWindowBytes,
       serves: (domain) => credentials.serves(domain),
+      ...(options.strictTo ? { covers: coveredBy(localCertificates, kind) } : {}),
       mayOpenStreams: kind === 's2s' && options.reverseStreams,
+      early,
     });
     driver.handOver(connection);
-    this.#connections.add(connection);
+    return connection;
+  }
+
+  #announce(connection: QuicConnection): void {
     connection.released.then(() => this.#connections.delete(connection));
     this.#inbox.push(connection);
     // Nobody can do anything with one that has ended while it waited.
-    connection.closed.then(() => this.#inbox.drop(connection));
+    connection.closed.then(({ by, error }) => {
+      this.#inbox.drop(connection);
+      this.#countFault(by, error);
+    });
   }
 
   #onHandshakeEnded(handshake: ServerHandshake, end: ConnectionEnd): void {
     if (!this.#forget(handshake)) return;
     this.#failedHandshakes += 1;
+    this.#countFault(sideOfEnd(end), errorOfEnd(end, handshake.remoteAddress, false));
     this.#parts.logger.debug({ remote: handshake.remoteAddress, end: end.type }, 'a QUIC handshake failed');
+  }
+
+  #countFault(by: 'local' | 'peer', error: TransportError | null): void {
+    // What ends while the listener is closing is nobody's fault.
+    if (this.#closing !== null || error === null) return;
+    if (error.category === 'internal') this.#engineFailures += 1;
+    if (by === 'peer') return;
+    if (error.category === 'protocol' || error.category === 'tls') this.#violations += 1;
+    if (error.category === 'limit') this.#excessiveLoads += 1;
   }
 
   #forget(handshake: ServerHandshake): boolean {
     if (!this.#handshakes.delete(handshake)) return false;
-    const left = this.pendingHandshakes(handshake.remoteAddress) - 1;
-    if (left > 0) this.#handshakesByAddress.set(handshake.remoteAddress, left);
-    else this.#handshakesByAddress.delete(handshake.remoteAddress);
+    const left = this.pendingHandshakes(handshake.quota) - 1;
+    if (left > 0) this.#handshakesByQuota.set(handshake.quota, left);
+    else this.#handshakesByQuota.delete(handshake.quota);
     return true;
   }
 
   async #close(drainMs: number): Promise<void> {
-    const released = [...this.#handshakes].map((handshake) => handshake.released);
-    for (const { driver } of this.#handshakes) driver.close(false, TRANSPORT_CODE.connectionRefused, 'shutting down');
+    this.#stopChecking();
     const connections = [...this.#connections];
+    const released: Promise<void>[] = [];
+    for (const { connection, driver, released: gone } of this.#handshakes) {
+      released.push(gone);
+      if (connection === null) driver.close(false, TRANSPORT_CODE.connectionRefused, 'shutting down');
+      else connections.push(connection);
+    }
     if (drainMs > 0) {
       const closings = Promise.all(connections.map((connection) => connection.close()));
       await withinMs(closings, drainMs);
     }
-    for (const connection of this.#connections) connection.shutDown();
+    for (const connection of connections) connection.shutDown();
     await Promise.all([...released, ...connections.map((connection) => connection.released)]);
     this.#admission.close();
     await this.#endpoint.close();
@@ -281,60 +366,21 @@ export class QuicListener implements Listener, Gatekeeper {
   }
 }
 
-/** A server connection before its handshake is complete. */
-class ServerHandshake implements DriverOwner {
-  driver!: ConnectionDriver;
-  readonly kind: ConnectionKind;
-  readonly serverName: string;
-  readonly remoteAddress: string;
-  readonly released: Promise<void>;
-  readonly #listener: {
-    onEstablished(handshake: ServerHandshake): void;
-    onEnd(handshake: ServerHandshake, end: ConnectionEnd): void;
-  };
-  #release: () => void = () => undefined;
+/** What `strictTo` asks: whether the certificate presented is good for the `to` of a stream (XEP-0467 §2 (9)). */
+function coveredBy(certificates: readonly Uint8Array[], kind: ConnectionKind): (domain: string) => boolean {
+  return (domain) =>
+    ownCertificateProves(certificates, { domain, purpose: kind === 'c2s' ? 'c2s-server' : 's2s-server' });
+}
 
-  constructor(
-    kind: ConnectionKind,
-    serverName: string,
-    remoteAddress: string,
-    listener: {
-      onEstablished(handshake: ServerHandshake): void;
-      onEnd(handshake: ServerHandshake, end: ConnectionEnd): void;
-    },
-  ) {
-    this.kind = kind;
-    this.serverName = serverName;
-    this.remoteAddress = remoteAddress;
-    this.#listener = listener;
-    this.released = new Promise((resolve) => {
-      this.#release = resolve;
-    });
-  }
-
-  onEstablished(): void {
-    this.#listener.onEstablished(this);
-    // Either a connection has it now, or it is closing.
-    this.#release();
-  }
-
-  readonly unreadBytes = 0;
-
-  onInput(): void {
-    // Nothing is read before a connection has taken over.
-  }
-
-  onOutput(): void {
-    // Nothing is written either.
-  }
-
-  onEnd(end: ConnectionEnd): void {
-    this.#listener.onEnd(this, end);
-  }
-
-  onReleased(): void {
-    this.#release();
-  }
+/**
+ * What tickets are good for: the same kind, server name and certificate, the same question for the client's, and the same
+ * limits, which early data relies on (RFC 9000 §7.4.1).
+ */
+function ticketScopeOf(options: QuicOptions, kind: ConnectionKind, serverName: string, credential: Credential): string {
+  const { streamWindowBytes, maxC2sStreams, maxS2sStreams, s2sClientCertificate } = options;
+  const own = kind === 'c2s' ? [maxC2sStreams] : [maxS2sStreams, s2sClientCertificate];
+  const digest = createHash('sha256').update(credential.chainDer[0] as Uint8Array);
+  return [kind, serverName, digest.digest('hex'), streamWindowBytes, ...own].join(' ');
 }
 
 function refusal(code: number, reason: string): Refusal {

@@ -1,8 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { type ConnectionKind, type Limits, type Logger, TransportError, toTransportError } from '@stanzaport/core';
 import { ALPN_OF, type CertificatePolicy, type Credential, type CredentialStore } from '@stanzaport/tls-shared';
+import { ClientSessions } from './client-sessions.ts';
 import type { DriverShared } from './endpoint/connection-driver.ts';
 import type { ConnectionIds } from './endpoint/connection-ids.ts';
+import { NetworkWatch } from './endpoint/network-watch.ts';
 import { SendBuffer } from './endpoint/send-buffer.ts';
 import { TimerQueue } from './endpoint/timer-queue.ts';
 import { AddressTokens, ResetTokens } from './endpoint/tokens.ts';
@@ -11,6 +13,8 @@ import type { UdpSocket } from './endpoint/udp-socket.ts';
 import type { Engine, EngineConfig, EngineConfigOptions } from './engine/port.ts';
 import type { QuicOptions } from './options.ts';
 import { ReadSlab } from './read-slab.ts';
+import { MemorySessionTicketStore, type SessionTicketStore } from './session-tickets.ts';
+import { TicketKeys } from './ticket-keys.ts';
 import { Watchdog } from './watchdog.ts';
 
 /** What a QUIC transport is given. */
@@ -20,10 +24,12 @@ export interface QuicDependencies {
   readonly policy: CertificatePolicy;
   readonly limits: Limits;
   readonly logger: Logger;
+  /** What tells of addresses that come and go. @defaultValue one that asks the system */
+  readonly networkWatch?: NetworkWatch;
 }
 
 /** Our own advertised `active_connection_id_limit` (RFC 9000 §18.2): IDs of the peer that we keep in stock. */
-const ACTIVE_CONNECTION_ID_LIMIT = 8;
+const ACTIVE_CONNECTION_ID_LIMIT = 4;
 
 let connections = 0;
 
@@ -37,9 +43,12 @@ export class QuicParts implements QuicDependencies {
   readonly options: QuicOptions;
   readonly turns: Turns;
   readonly timers: TimerQueue;
+  readonly networkWatch: NetworkWatch;
   readonly slab: ReadSlab = new ReadSlab();
   readonly resetTokens: ResetTokens;
   readonly addressTokens: AddressTokens;
+  readonly ticketKeys: TicketKeys;
+  readonly sessions: ClientSessions;
   readonly #sendBuffer: SendBuffer;
   #watchdog: Watchdog | null = null;
   #users = 0;
@@ -51,6 +60,7 @@ export class QuicParts implements QuicDependencies {
     this.limits = dependencies.limits;
     this.logger = dependencies.logger;
     this.options = options;
+    this.networkWatch = dependencies.networkWatch ?? new NetworkWatch();
     const onFault = (thrown: unknown): void =>
       dependencies.logger.error({ err: toTransportError(thrown, 'endpoint') }, 'a fault in the QUIC endpoint');
     this.turns = new Turns(onFault);
@@ -59,6 +69,8 @@ export class QuicParts implements QuicDependencies {
     const staticKey = options.staticKey ?? randomBytes(32);
     this.resetTokens = new ResetTokens(deriveKey(staticKey, 'stateless reset'));
     this.addressTokens = new AddressTokens(deriveKey(staticKey, 'address token'));
+    this.ticketKeys = new TicketKeys(options.ticketKeys, options.ticketKeyRotationMs);
+    this.sessions = new ClientSessions(storeOf(options), this.policy, this.logger);
   }
 
   /** An id for logs, unique in this process. */
@@ -102,6 +114,8 @@ export class QuicParts implements QuicDependencies {
       // XEP-0467 §2 (9): streams are opened by the initiating entity of the connection, unless both agreed otherwise.
       maxPeerStreams: peerMayOpenStreams ? peerStreams : 0,
       activeConnectionIdLimit: ACTIVE_CONNECTION_ID_LIMIT,
+      // Streams between servers carry what was authenticated by their handshake: a replay would do harm.
+      earlyData: options.earlyData && kind === 'c2s',
     };
     try {
       return this.engine.createConfig(settings);
@@ -126,6 +140,11 @@ export class QuicParts implements QuicDependencies {
     this.#watchdog = null;
     await watchdog?.release();
   }
+}
+
+function storeOf({ sessionTickets }: QuicOptions): SessionTicketStore | null {
+  if (sessionTickets === 'memory') return new MemorySessionTicketStore();
+  return sessionTickets === 'none' ? null : sessionTickets;
 }
 
 function deriveKey(key: Uint8Array, purpose: string): Uint8Array {

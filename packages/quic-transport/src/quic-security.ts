@@ -2,39 +2,56 @@ import type { ConnectionSecurity, IdentityQuestion, PeerVerdict } from '@stanzap
 import type { CertificatePolicy } from '@stanzaport/tls-shared';
 import type { EngineConnection } from './engine/port.ts';
 
+/** What is known of a connection before its handshake, and how its peer is to be judged. */
+export interface QuicSecurityOptions {
+  /** Server name sent or received. */
+  readonly sni: string | null;
+  readonly policy: CertificatePolicy;
+  /** What the peer has to prove by the handshake alone; null for a client that need not. */
+  readonly question: IdentityQuestion | null;
+  /** What this side has for the peer, DER, end-entity first. */
+  readonly localCertificates: readonly Uint8Array[];
+}
+
 /**
- * The facts of one QUIC connection, taken once when the handshake is complete. The engine tells neither the cipher suite
- * nor exporter values, and has no ECH; so those are null, none and `unavailable`.
+ * The facts of one QUIC connection. They are taken when the handshake is complete; until then, on a connection with early
+ * data, they say that they are not known. The engine tells neither the cipher suite nor exporter values, and has no ECH;
+ * so those are null, none and `unavailable`.
  */
 export class QuicSecurity implements ConnectionSecurity {
   /** QUIC has no other (RFC 9001 §4.2). */
   readonly tlsVersion = 'TLSv1.3';
   readonly cipher: null = null;
-  readonly alpn: string;
   readonly sni: string | null;
-  readonly peerCertificates: readonly Uint8Array[];
-  readonly verdict: PeerVerdict | null;
+  readonly localCertificates: readonly Uint8Array[];
   readonly channelBindings: readonly string[] = [];
   readonly ech = 'unavailable';
-  readonly resumed: boolean;
-  readonly earlyData = 'none';
   readonly dangers: readonly string[];
+  // Written by learn() only; plain fields, so that the facts can be copied and logged as a whole.
+  alpn: string | null = null;
+  peerCertificates: readonly Uint8Array[] = Object.freeze([]);
+  verdict: PeerVerdict | null = null;
+  resumed: boolean | null = null;
+  earlyData: ConnectionSecurity['earlyData'] = 'pending';
   readonly #policy: CertificatePolicy;
+  readonly #question: IdentityQuestion | null;
 
-  /** @param question what the peer has to prove by the handshake alone; null for a client that need not. */
-  constructor(
-    engine: EngineConnection,
-    sni: string | null,
-    policy: CertificatePolicy,
-    question: IdentityQuestion | null,
-  ) {
-    this.#policy = policy;
-    this.alpn = engine.alpn;
+  constructor({ sni, policy, question, localCertificates }: QuicSecurityOptions) {
     this.sni = sni;
+    this.localCertificates = localCertificates;
+    this.dangers = policy.dangers;
+    this.#policy = policy;
+    this.#question = question;
+  }
+
+  /** Takes the facts: when the handshake is complete, and in the receiving role also when early data has been accepted. */
+  learn(engine: EngineConnection): void {
+    const { earlyData } = engine;
+    this.alpn = engine.alpn;
     this.peerCertificates = Object.freeze(engine.peerCertificates());
     this.resumed = engine.resumed;
-    this.dangers = policy.dangers;
-    this.verdict = question === null ? null : this.verify(question);
+    this.earlyData = earlyData === 'offered' ? 'pending' : earlyData;
+    this.verdict = this.#question === null ? null : this.verify(this.#question);
   }
 
   verify(question: IdentityQuestion): PeerVerdict {

@@ -5,6 +5,7 @@ import {
   type Connection,
   type ConnectionKind,
   type ConnectTarget,
+  type IdentityQuestion,
   isIpLiteral,
   type ListenOptions,
   normalizeDomain,
@@ -13,7 +14,7 @@ import {
 } from '@stanzaport/core';
 import type { Credential } from '@stanzaport/tls-shared';
 import type { EngineConfig } from './engine/port.ts';
-import { checkKind, type QuicOptions, resolveQuicOptions } from './options.ts';
+import { checkKind, checkTicketKeys, type QuicOptions, resolveQuicOptions } from './options.ts';
 import { connectTo } from './quic-client.ts';
 import { QuicListener } from './quic-listener.ts';
 import { type QuicDependencies, QuicParts } from './quic-parts.ts';
@@ -27,7 +28,7 @@ export class QuicTransport implements Transport {
   readonly #parts: QuicParts;
   /** Configurations of connections that present no certificate. */
   readonly #anonymousConfigs = new Map<ConnectionKind, EngineConfig>();
-  readonly #credentialConfigs = new WeakMap<Credential, EngineConfig>();
+  readonly #credentialConfigs = new WeakMap<Credential, Map<ConnectionKind, EngineConfig>>();
 
   /** @throws TransportError `XMPP_BAD_OPTION`. */
   constructor(dependencies: QuicDependencies, options: Partial<QuicOptions> = {}) {
@@ -57,42 +58,72 @@ export class QuicTransport implements Transport {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {
       throw new TransportError('XMPP_BAD_OPTION', `connect: ${port} is no port`);
     }
-    const config = this.#configFor(target);
+    const credential = this.#credentialFor(target);
+    const config = this.#configFor(target.kind, credential);
+    const localCertificates = credential?.chainDer ?? [];
+    const question: IdentityQuestion = { domain, purpose: target.kind === 'c2s' ? 'c2s-server' : 's2s-server' };
     const addresses = await unlessAborted(resolve(target.host ?? domain), signal, domain);
     let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
+    // It is used up by the first address that is tried (RFC 8446 §C.4).
+    const taken = this.#parts.sessions.take({ question, localCertificates });
+    let session = await unlessAborted(taken, signal, domain);
     for (const address of addresses) {
       try {
-        return await connectTo(this.#parts, { kind: target.kind, domain, address, port, config, signal });
+        return await connectTo(this.#parts, {
+          kind: target.kind,
+          question,
+          address,
+          port,
+          config,
+          localCertificates,
+          session,
+          signal,
+        });
       } catch (error) {
         if (signal?.aborted) throw error;
         failure = error;
+        session = null;
       }
     }
     throw failure;
   }
 
-  #configFor({ kind, localDomain }: ConnectTarget): EngineConfig {
-    if (localDomain === undefined) {
+  /**
+   * Replaces {@link QuicOptions.ticketKeys} for all handshakes from now on.
+   * @throws TransportError `XMPP_BAD_OPTION` unless there are 1 to 16 keys of 48 bytes.
+   */
+  replaceTicketKeys(keys: readonly Uint8Array[]): void {
+    checkTicketKeys(keys);
+    this.#parts.ticketKeys.replace(keys);
+  }
+
+  #credentialFor({ localDomain }: ConnectTarget): Credential | null {
+    if (localDomain === undefined) return null;
+    const name = normalizeDomain(localDomain);
+    const credential = name === null ? null : this.#parts.credentials.select(name);
+    if (credential !== null) return credential;
+    throw new TransportError('XMPP_BAD_OPTION', `connect: there is no credential for '${localDomain}'`);
+  }
+
+  #configFor(kind: ConnectionKind, credential: Credential | null): EngineConfig {
+    if (credential === null) {
       const known = this.#anonymousConfigs.get(kind);
       if (known !== undefined) return known;
       const config = this.#parts.createConfig({ role: 'client', kind, credential: null });
       this.#anonymousConfigs.set(kind, config);
       return config;
     }
-    const name = normalizeDomain(localDomain);
-    const credential = name === null ? null : this.#parts.credentials.select(name);
-    if (credential === null) {
-      throw new TransportError('XMPP_BAD_OPTION', `connect: there is no credential for '${localDomain}'`);
-    }
-    const known = this.#credentialConfigs.get(credential);
+    const byKind = this.#credentialConfigs.get(credential) ?? new Map<ConnectionKind, EngineConfig>();
+    this.#credentialConfigs.set(credential, byKind);
+    const known = byKind.get(kind);
     if (known !== undefined) return known;
     const config = this.#parts.createConfig({ role: 'client', kind, credential });
-    this.#credentialConfigs.set(credential, config);
+    byKind.set(kind, config);
     return config;
   }
 }
 
-/** DNS cannot be called off; what can be is waiting for it. */
+/** Neither DNS nor a store of tickets can be called off; what can be is waiting for them. */
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, domain: string): Promise<T> {
   if (signal === undefined) return work;
   return new Promise((resolve, reject) => {

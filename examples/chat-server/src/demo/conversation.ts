@@ -3,6 +3,8 @@ import xml from '@xmpp/xml';
 import { ChatClient } from '../client/chat-client.ts';
 import { NS } from '../namespaces.ts';
 import { CAST } from './cast.ts';
+import { format } from './format.ts';
+import { type Move, move } from './move.ts';
 import type { Timeline } from './timeline.ts';
 
 /** Where a conversation takes place. */
@@ -29,6 +31,15 @@ const BALCONY: readonly (readonly [speaker: 'juliet' | 'romeo', text: string])[]
   ['romeo', 'Neither, fair maid, if either thee dislike.'],
 ];
 
+/** The beginning of the scene, said while the connection of both moves to another address. */
+const SOFT: readonly string[] = [
+  'But, soft! what light through yonder window breaks?',
+  'It is the east, and Juliet is the sun.',
+  'Arise, fair sun, and kill the envious moon,',
+  'Who is already sick and pale with grief,',
+  'That thou, her maid, art far more fair than she.',
+];
+
 /** Plays the whole conversation; rejects at the first stanza that does not arrive. */
 export async function play(stage: Stage): Promise<void> {
   const { timeline, signal } = stage;
@@ -39,6 +50,8 @@ export async function play(stage: Stage): Promise<void> {
   for (const [speaker, text] of BALCONY) {
     await say(stage, speaker === 'juliet' ? [juliet, romeo] : [romeo, juliet], text);
   }
+
+  await sayWhileMoving(stage, first, [romeo, juliet]);
 
   await using second = await connect(stage, 'a second connection', CAST.nurse.domain);
   const nurse = await enter(stage, second, 'nurse', 'PLAIN');
@@ -90,6 +103,27 @@ async function say({ timeline, signal }: Stage, [from, to]: readonly [Player, Pl
   from.client.sendMessage(to.client.jid, text);
   const said = (stanza: Stanza): boolean => stanza.from === from.client.jid && bodyOf(stanza) === text;
   await timeline.expect(to.name, `message of ${from.name}`, to.client.next(said, signal));
+}
+
+/** Lines that go on while the connection under them migrates; the gap is the longest time between two of them. */
+async function sayWhileMoving(stage: Stage, connection: Connection, pair: readonly [Player, Player]): Promise<void> {
+  const { timeline, signal } = stage;
+  let gapMs = 0;
+  let migration: Promise<Move> | null = null;
+  for (const line of SOFT) {
+    const beganMs = performance.now();
+    await say(stage, pair, line);
+    if (migration === null) migration = move(connection, signal);
+    else gapMs = Math.max(gapMs, performance.now() - beganMs);
+  }
+  const outcome = await migration;
+  if (outcome?.moved) {
+    const route = `${format(outcome.from)} → ${format(outcome.to)}`;
+    timeline.tell(
+      '',
+      `the connection migrated ${route} meanwhile: longest gap ${gapMs.toFixed(1)} ms, no new handshake`,
+    );
+  } else if (outcome !== null) timeline.tell('', outcome.why);
 }
 
 async function leave({ timeline }: Stage, { name, client }: Player): Promise<void> {

@@ -1,6 +1,6 @@
 import { ClientHelloPeek } from './client-hello.ts';
 import type { ClientHello } from './client-hello-parser.ts';
-import { CONNECTION_ID_BYTES, type ConnectionIds, type IssuedConnectionId } from './connection-ids.ts';
+import type { ConnectionIds, IssuedConnectionId } from './connection-ids.ts';
 import {
   connectionIdKey,
   isLongHeader,
@@ -34,12 +34,17 @@ export interface Applicant {
   readonly source: IssuedConnectionId;
   /** What has come so far, in order. */
   readonly datagrams: readonly Buffer[];
+  /**
+   * Whose limit the handshake counts for: an address, and apart from it the same one proved. Otherwise whoever spoofs an
+   * address could use up what its owner may have.
+   */
+  readonly quota: string;
 }
 
 /** Who decides about applicants. */
 export interface Gatekeeper {
-  /** Unfinished handshakes now, in all and from one address. */
-  pendingHandshakes(remoteAddress: string | null): number;
+  /** Unfinished handshakes now, in all or of one {@link Applicant.quota}. */
+  pendingHandshakes(quota: string | null): number;
   /** Lets the client in, or says why not. */
   admit(applicant: Applicant): Refusal | null;
   /** {@link admit} threw. */
@@ -93,6 +98,7 @@ const MAX_PEEKS = 1_000;
 const INTERNAL_ERROR = 0x01;
 const CONNECTION_REFUSED = 0x02;
 const INVALID_TOKEN = 0x0b;
+const NO_CONNECTION_ID: Refusal = { code: INTERNAL_ERROR, reason: '' };
 
 interface Peek extends Deadlined {
   readonly hello: ClientHelloPeek;
@@ -109,7 +115,7 @@ export class Admission {
   readonly #addressTokens: AddressTokens;
   readonly #resetTokens: ResetTokens;
   readonly #peeks = new Map<string, Peek>();
-  readonly #peeksByAddress = new Map<string, number>();
+  readonly #peeksByQuota = new Map<string, number>();
 
   constructor(
     gatekeeper: Gatekeeper,
@@ -129,7 +135,7 @@ export class Admission {
   close(): void {
     for (const peek of this.#peeks.values()) this.#timers.remove(peek);
     this.#peeks.clear();
-    this.#peeksByAddress.clear();
+    this.#peeksByQuota.clear();
   }
 
   receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
@@ -156,8 +162,10 @@ export class Admission {
   /** RFC 9000 §10.3: tells a peer that its connection is gone, for example over a restart of this process. */
   #onUnknownShortPacket(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
     this.counters.unknownConnection += 1;
-    if (datagram.length <= 1 + CONNECTION_ID_BYTES) return;
-    const addressed = datagram.subarray(1, 1 + CONNECTION_ID_BYTES);
+    const end = 1 + this.#ids.bytes;
+    if (datagram.length <= end) return;
+    const addressed = datagram.subarray(1, end);
+    if (!this.#ids.mayBeOurs(addressed)) return;
     const reset = statelessReset(this.#resetTokens.of(addressed), datagram.length);
     if (reset === null) return;
     this.counters.statelessResets += 1;
@@ -178,17 +186,26 @@ export class Admission {
       retrySourceConnectionId: header.destinationConnectionId,
     };
     const token = header.token.length === 0 ? 'foreign' : this.#addressTokens.open(header.token, binding, Date.now());
-    if (token === 'invalid') {
+    // A Retry of this server names an ID of this length; another one could not be found again in short headers.
+    const foreignLength = token !== 'foreign' && header.destinationConnectionId.length !== this.#ids.bytes;
+    if (token === 'invalid' || foreignLength) {
       this.#refuse(header, from, { code: INVALID_TOKEN, reason: 'the token is not valid' });
       return;
     }
+    const quota = token === 'foreign' ? remoteAddress : `proved ${remoteAddress}`;
     if (known === undefined) {
-      if (this.#isFull(remoteAddress)) {
+      const crowded = this.#isCrowded(quota);
+      const retries = token === 'foreign' && this.#demandsRetry(crowded);
+      if (this.#isFull() || (crowded && !retries)) {
         this.#refuse(header, from, { code: CONNECTION_REFUSED, reason: 'too many unfinished handshakes' });
         return;
       }
-      if (token === 'foreign' && this.#demandsRetry()) {
-        const { id } = this.#ids.create();
+      if (retries) {
+        const id = this.#createConnectionId()?.id;
+        if (id === undefined) {
+          this.#refuse(header, from, NO_CONNECTION_ID);
+          return;
+        }
         const sealed = this.#addressTokens.seal(
           header.destinationConnectionId,
           { ...binding, retrySourceConnectionId: id },
@@ -199,13 +216,21 @@ export class Admission {
         return;
       }
     }
-    const peek = known ?? this.#startPeek(key, header, remoteAddress);
+    const peek = known ?? this.#startPeek(key, header, quota);
     peek.datagrams.push(datagram);
     const hello = peek.hello.feed(datagram);
     if (hello === 'more') return;
-    this.#endPeek(key, peek, remoteAddress);
+    this.#endPeek(key, peek, quota);
     if (hello === 'invalid') {
       this.counters.unreadable += 1;
+      return;
+    }
+    const source =
+      token === 'foreign'
+        ? this.#createConnectionId()
+        : this.#ids.withToken(Uint8Array.from(header.destinationConnectionId));
+    if (source === null) {
+      this.#refuse(header, from, NO_CONNECTION_ID);
       return;
     }
     const refusal = this.#admit({
@@ -213,12 +238,22 @@ export class Admission {
       ...from,
       initialConnectionId: Uint8Array.from(header.destinationConnectionId),
       originalConnectionId: token === 'foreign' ? null : Uint8Array.from(token.originalDestinationConnectionId),
-      source:
-        token === 'foreign' ? this.#ids.create() : this.#ids.withToken(Uint8Array.from(header.destinationConnectionId)),
+      source,
       datagrams: peek.datagrams,
+      quota,
     });
     if (refusal === null) this.counters.admitted += 1;
     else this.#refuse(header, from, refusal);
+  }
+
+  /** @returns null when the generator, which may be the user's, makes none. */
+  #createConnectionId(): IssuedConnectionId | null {
+    try {
+      return this.#ids.create();
+    } catch (thrown) {
+      this.#gatekeeper.onFault(thrown);
+      return null;
+    }
   }
 
   /** Whatever goes wrong inside is no reason to fall over a client's datagram. */
@@ -231,20 +266,21 @@ export class Admission {
     }
   }
 
-  #isFull(remoteAddress: string): boolean {
-    const { maxPendingHandshakes, maxPendingHandshakesPerAddress } = this.#limits;
+  #isFull(): boolean {
     return (
-      this.#peeks.size >= MAX_PEEKS ||
-      this.#gatekeeper.pendingHandshakes(null) >= maxPendingHandshakes ||
-      this.#gatekeeper.pendingHandshakes(remoteAddress) + (this.#peeksByAddress.get(remoteAddress) ?? 0) >=
-        maxPendingHandshakesPerAddress
+      this.#peeks.size >= MAX_PEEKS || this.#gatekeeper.pendingHandshakes(null) >= this.#limits.maxPendingHandshakes
     );
   }
 
-  #demandsRetry(): boolean {
+  #isCrowded(quota: string): boolean {
+    const unfinished = this.#gatekeeper.pendingHandshakes(quota) + (this.#peeksByQuota.get(quota) ?? 0);
+    return unfinished >= this.#limits.maxPendingHandshakesPerAddress;
+  }
+
+  #demandsRetry(crowded: boolean): boolean {
     const { retry, retryThreshold } = this.#limits;
     if (retry !== 'auto') return retry === 'always';
-    return this.#gatekeeper.pendingHandshakes(null) + this.#peeks.size >= retryThreshold;
+    return crowded || this.#gatekeeper.pendingHandshakes(null) + this.#peeks.size >= retryThreshold;
   }
 
   #refuse(
@@ -256,27 +292,27 @@ export class Admission {
     socket.send(refuseInitial(header, code, reason), remoteAddress, remotePort);
   }
 
-  #startPeek(key: string, header: LongHeader, remoteAddress: string): Peek {
+  #startPeek(key: string, header: LongHeader, quota: string): Peek {
     const peek: Peek = {
       hello: new ClientHelloPeek(header.destinationConnectionId),
       datagrams: [],
       deadlineAtMs: performance.now() + PEEK_TIMEOUT_MS,
       onDeadline: () => {
-        this.#endPeek(key, peek, remoteAddress);
+        this.#endPeek(key, peek, quota);
         this.counters.unreadable += 1;
       },
     };
     this.#peeks.set(key, peek);
-    this.#peeksByAddress.set(remoteAddress, (this.#peeksByAddress.get(remoteAddress) ?? 0) + 1);
+    this.#peeksByQuota.set(quota, (this.#peeksByQuota.get(quota) ?? 0) + 1);
     this.#timers.update(peek);
     return peek;
   }
 
-  #endPeek(key: string, peek: Peek, remoteAddress: string): void {
+  #endPeek(key: string, peek: Peek, quota: string): void {
     this.#timers.remove(peek);
     if (!this.#peeks.delete(key)) return;
-    const left = (this.#peeksByAddress.get(remoteAddress) ?? 1) - 1;
-    if (left > 0) this.#peeksByAddress.set(remoteAddress, left);
-    else this.#peeksByAddress.delete(remoteAddress);
+    const left = (this.#peeksByQuota.get(quota) ?? 1) - 1;
+    if (left > 0) this.#peeksByQuota.set(quota, left);
+    else this.#peeksByQuota.delete(quota);
   }
 }

@@ -8,12 +8,14 @@ export interface ClientHello {
   readonly hasEch: boolean;
   /** 0-RTT data may follow (RFC 8446 §4.2.10). */
   readonly hasEarlyData: boolean;
+  /** The first session ticket the client wants to resume by (RFC 8446 §4.2.11); null where there is none. */
+  readonly ticket: Uint8Array | null;
 }
 
 const CLIENT_HELLO = 1;
 const HEADER_BYTES = 4;
 
-const EXTENSION = { serverName: 0, alpn: 16, earlyData: 42, encryptedClientHello: 0xfe0d } as const;
+const EXTENSION = { serverName: 0, alpn: 16, preSharedKey: 41, earlyData: 42, encryptedClientHello: 0xfe0d } as const;
 
 /**
  * @param bytes what is known of the handshake stream, from its beginning. @param maxBytes longest hello taken.
@@ -41,6 +43,7 @@ export function parseClientHello(bytes: Uint8Array, maxBytes: number): ClientHel
     alpn,
     hasEch: extensions.has(EXTENSION.encryptedClientHello),
     hasEarlyData: extensions.has(EXTENSION.earlyData),
+    ticket: readTicket(extensions.get(EXTENSION.preSharedKey)),
   };
 }
 
@@ -77,6 +80,12 @@ function readAlpn(extension: Reader | undefined): string[] | null {
     protocols.push(protocol);
   }
   return extension.failed || extension.left > 0 || protocols.length === 0 ? null : protocols;
+}
+
+/** TLS judges the extension as a whole; what is malformed names no ticket. */
+function readTicket(extension: Reader | undefined): Uint8Array | null {
+  const identity = extension?.vector(2).vector(2);
+  return identity === undefined || identity.left === 0 ? null : identity.take(identity.left);
 }
 
 /** Labels of letters, digits, hyphens and underscores; no trailing dot, no IPv4 address (RFC 6066 §3). */

@@ -34,6 +34,7 @@ const SEEN: ClientHello = {
   alpn: ['xmpp-client'],
   hasEch: false,
   hasEarlyData: false,
+  ticket: null,
 };
 /** As large as one with post-quantum key shares: fits no single datagram. */
 const LARGE = hello(extension(51, Buffer.alloc(1700, 5)), serverName('capulet.example'), alpn('xmpp-client'));
@@ -54,7 +55,13 @@ describe('What a ClientHello tells', () => {
   });
 
   test('[Q-08] no server name is null, [Q-10] no ALPN is empty', () => {
-    expect(peekAt(hello())).toEqual({ serverName: null, alpn: [], hasEch: false, hasEarlyData: false });
+    expect(peekAt(hello())).toEqual({
+      serverName: null,
+      alpn: [],
+      hasEch: false,
+      hasEarlyData: false,
+      ticket: null,
+    });
   });
 
   test('[Q-10] every protocol offered, in order', () => {
@@ -68,6 +75,16 @@ describe('What a ClientHello tells', () => {
       hasEarlyData: true,
       hasEch: true,
     });
+  });
+
+  test('[QT-16] the first session ticket', () => {
+    const identity = (ticket: string): Buffer =>
+      Buffer.concat([vector16(Buffer.from(ticket)), Buffer.from([1, 2, 3, 4])]);
+    const identities = vector16(identity('first'), identity('second'));
+    const binders = vector16(vector8(Buffer.alloc(32)));
+    const ticket = Uint8Array.from(Buffer.from('first'));
+    expect(peekAt(hello(extension(41, identities, binders)))).toMatchObject({ ticket });
+    expect(peekAt(hello(extension(41, vector16(Buffer.of(0)))))).toMatchObject({ ticket: null });
   });
 
   test('[Q-08] the hello of the engine itself', () => {
@@ -96,6 +113,7 @@ describe('What a ClientHello tells', () => {
       alpn: ['xmpp-server'],
       hasEch: false,
       hasEarlyData: false,
+      ticket: null,
     });
   });
 

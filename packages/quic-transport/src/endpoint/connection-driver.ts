@@ -1,9 +1,12 @@
 import { type EngineCloseError, type EngineConnection, EngineError, type EnginePath } from '../engine/port.ts';
 import type { Watchdog } from '../watchdog.ts';
 import { ByteBudget } from './byte-budget.ts';
+import type { Carrier } from './carrier.ts';
 import { ClosedConnection } from './closed-connection.ts';
 import type { Addressee, ConnectionIds } from './connection-ids.ts';
-import { connectionIdKey } from './packet-header.ts';
+import { IssuedConnectionIds } from './issued-connection-ids.ts';
+import { destinationConnectionIdKey } from './packet-header.ts';
+import { PeerAddress, type Whereabouts } from './peer-address.ts';
 import type { SendBuffer } from './send-buffer.ts';
 import type { Deadlined, TimerQueue } from './timer-queue.ts';
 import type { Turns, TurnTaker } from './turns.ts';
@@ -26,16 +29,22 @@ export type ConnectionEnd =
   | { readonly type: 'idle-timeout' }
   | { readonly type: 'stateless-reset' }
   | { readonly type: 'refused' }
+  /** The peer has used up its byte budget. */
+  | { readonly type: 'excessive-load' }
   | { readonly type: 'engine-failed'; readonly cause: unknown };
 
 /** What a driver tells the connection it drives. */
 export interface DriverOwner {
+  /** Server: 0-RTT data can be read, and answered, before the handshake is complete. */
+  onEarlyData(): void;
   /** Keys for application data are there. */
   onEstablished(): void;
   /** Streams may be read, and new ones taken. */
   onInput(): void;
   /** Writers that wait may go on. */
   onOutput(): void;
+  /** {@link ConnectionDriver.carrier} is another one. */
+  onPathChanged(): void;
   /** Bytes the peer may have sent on streams whose readers have not taken them yet. */
   readonly unreadBytes: number;
   /** Nothing comes or goes any more. Called once. */
@@ -53,11 +62,12 @@ export interface DriverShared {
   readonly watchdog: Watchdog;
 }
 
-/** Where a connection sends to. */
-export interface Carrier {
-  readonly socket: UdpSocket;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+/** Looks after the path of a client connection. */
+export interface PathWatcher {
+  /** Something authentic has come over the path that was moved to last. Called once for each move. */
+  onHeard(): void;
+  /** So many probe timeouts (RFC 9002 §6.2) in a row were met by nothing. */
+  onSilence(probeTimeouts: number): void;
 }
 
 /** Keeps a copy of the last datagram that was sent. */
@@ -87,13 +97,17 @@ const EXCESSIVE_LOAD = 0x01;
 /** Probe timeouts that CONNECTION_CLOSE may wait for room. */
 const CLOSE_PERIODS = 3;
 
-/** Spare connection IDs kept with the peer, so that it can change its path (RFC 9000 §5.1.1). */
-const SPARE_CONNECTION_IDS = 3;
 /** The engine sends as much as the congestion window allows; a turn does not, so that its neighbours come in between. */
 const DATAGRAMS_PER_TURN = 64;
-/** Retired connection IDs that are still known as such, for packets that come late. */
-const RETIRED_IDS_KEPT = 8;
-const NOBODY: Addressee<UdpSocket> = { receive: () => undefined };
+/** A packet with one frame in it and an acknowledgement; less room is of no use. */
+const LEAST_DATAGRAM_BYTES = 64;
+/**
+ * PINGs sent at once over a new path: with the acknowledgement of the third one the engine sees that what is missing of
+ * the time before was lost (RFC 9002 §6.1.1), and the peer may answer each with three times its size.
+ */
+const PINGS_OF_A_MOVE = 4;
+/** The proof of an address may take three probe timeouts, of a path whose round trip is not known (RFC 9000 §8.2.4). */
+const PROOF_PERIODS = 3;
 /** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
@@ -103,22 +117,30 @@ const HANDSHAKE_PROBE_TIMEOUT_MS = 50;
 /** Moves datagrams and time between one engine connection and the endpoint. */
 export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTaker {
   readonly engine: EngineConnection;
-  readonly carrier: Carrier;
+  /** Looks after the path, in a client. */
+  pathWatcher: PathWatcher | null = null;
   readonly #shared: DriverShared;
   readonly #role: 'client' | 'server';
   #owner: DriverOwner;
   readonly #timing: DriverTiming;
   readonly #budget: ByteBudget;
-  /** IDs we issued that the peer may use. */
-  readonly #keys = new Set<string>();
-  readonly #retired: string[] = [];
-  /** The ID a client chose for its first packets. It leads here to the end, so that a replay of them stays harmless. */
-  readonly #initialKey: string | null;
+  readonly #issued: IssuedConnectionIds;
+  #peer: PeerAddress;
+  /** The ID the peer addressed its last packet to, as far as it was looked at. */
+  #usedNumber = 0;
+  /** A client's socket on which nothing authentic has come since it was moved to. */
+  #awaited: UdpSocket | null = null;
+  #pingsDue = 0;
+  /** Probe timeouts since something came. */
+  #probeTimeouts = 0;
+  /** Streams can be used: the handshake is complete, or early data has a part in it. */
+  #isOpen: boolean;
   #established = false;
   #ended = false;
   #refused = false;
   /** The peer broke the protocol: the engine's next datagram says so. */
   #violated = false;
+  #overloaded = false;
   /** The end is of our making, and waits for room to be said. */
   #closing: Closing | null = null;
   #closeSaid = false;
@@ -141,20 +163,30 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     // A server that sent a Retry gets its token back from where the client really is, and knows no other initial ID.
     const addressProved = role === 'client' || ids.initial === null;
     const source = {
-      authenticBytes: () => engine.stats().bytesReceived,
+      stats: () => engine.stats(),
       unreadBytes: () => this.#owner.unreadBytes,
     };
     this.#budget = new ByteBudget(source, addressProved);
     this.engine = engine;
-    this.carrier = carrier;
+    this.#isOpen = engine.earlyData === 'offered';
+    this.#peer = new PeerAddress(carrier);
     this.#shared = shared;
     this.#timing = timing;
     this.#owner = owner;
-    this.#keys.add(shared.ids.add(ids.source, this));
-    this.#initialKey = ids.initial === null ? null : shared.ids.add(ids.initial, this);
+    this.#issued = new IssuedConnectionIds(engine, shared.ids, this, ids.source, ids.initial);
     this.#handshakeDeadlineAtMs = performance.now() + timing.handshakeTimeoutMs;
     shared.timers.update(this);
     this.mark();
+  }
+
+  /** The path in use; a server's is one whose remote address the peer has proved to be its own (RFC 9000 §8.2). */
+  get carrier(): Carrier {
+    return this.#peer.proved;
+  }
+
+  /** Whether a probe timeout has passed since something came. */
+  get isSilent(): boolean {
+    return this.#probeTimeouts > 0;
   }
 
   /** From now on `owner` is told what happens; for the moment when a handshake becomes a connection. */
@@ -185,16 +217,27 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#budget.deliver(bytes);
   }
 
-  receive(datagram: Buffer): void {
+  receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
     if (this.#ended) return;
+    this.#probeTimeouts = 0;
     if (!this.#budget.receive(datagram.length)) {
+      this.#overloaded = true;
       this.close(this.#established, EXCESSIVE_LOAD, 'too many bytes that carry no XMPP');
       return;
     }
-    const { engine } = this;
+    const isNews =
+      this.#established &&
+      (this.#role === 'server' ? this.#peer.isNews(socket, remoteAddress, remotePort) : socket === this.#awaited);
+    if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket });
+    else this.#hand(datagram);
+    this.#issued.collectRetired();
+    this.mark();
+  }
+
+  #hand(datagram: Buffer): void {
     this.#shared.watchdog.enter();
     try {
-      engine.receive(datagram, VIRTUAL_PATH);
+      this.engine.receive(datagram, VIRTUAL_PATH);
     } catch (thrown) {
       // The engine is closing now and will say why; a misuse of ours would come up again when it transmits.
       if (!(thrown instanceof EngineError)) throw thrown;
@@ -202,9 +245,47 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     } finally {
       this.#shared.watchdog.leave();
     }
-    for (let id = engine.nextRetiredConnectionId(); id !== null; id = engine.nextRetiredConnectionId()) {
-      this.#retire(connectionIdKey(id));
+  }
+
+  /** A datagram that came another way than the last one: whether it is authentic makes a difference. */
+  #receiveNews(datagram: Buffer, from: Carrier): void {
+    const { engine } = this;
+    const key = destinationConnectionIdKey(datagram, this.#shared.ids.bytes);
+    const { length } = datagram;
+    const before = engine.stats().packetsReceived;
+    this.#hand(datagram);
+    if (engine.stats().packetsReceived === before) return;
+    if (this.#role === 'client') {
+      this.#awaited = null;
+      this.#owner.onPathChanged();
+      this.pathWatcher?.onHeard();
+      return;
     }
+    const usedNumber = key === null ? -1 : this.#issued.onUsed(key);
+    const ids = { usedNumber, nextNumber: this.#issued.nextNumber };
+    const proofDeadlineAtMs = performance.now() + PROOF_PERIODS * LONGEST_PROBE_TIMEOUT_MS;
+    this.#onWhereabouts(this.#peer.onAuthentic(from, length, ids, proofDeadlineAtMs), usedNumber);
+  }
+
+  #onWhereabouts(whereabouts: Whereabouts, usedNumber: number): void {
+    // RFC 9000 §9.5: a peer that changed the ID along with its address is answered with another one, too.
+    if (whereabouts === 'moved' && usedNumber !== this.#usedNumber) this.engine.changePeerConnectionId();
+    if (usedNumber >= 0) this.#usedNumber = usedNumber;
+    if (whereabouts === 'proved') this.#owner.onPathChanged();
+    this.#shared.timers.update(this);
+  }
+
+  /**
+   * Goes over to another path of this client (RFC 9000 §9.2). Whether the peer can be reached over it shows when
+   * something comes back, which the {@link pathWatcher} is told.
+   */
+  moveTo(carrier: Carrier): void {
+    if (this.#ended) return;
+    this.#peer = new PeerAddress(carrier);
+    this.#awaited = carrier.socket;
+    this.#probeTimeouts = 0;
+    this.#pingsDue = PINGS_OF_A_MOVE;
+    this.engine.changePeerConnectionId();
     this.mark();
   }
 
@@ -221,7 +302,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
    */
   close(application: boolean, code: number, reason: string): void {
     if (this.#ended || this.#closing !== null) return;
-    const giveUpAtMs = performance.now() + CLOSE_PERIODS * this.#probeTimeoutMs();
+    const giveUpAtMs = performance.now() + CLOSE_PERIODS * this.probeTimeoutMs;
     this.#closing = { application, code, reason, giveUpAtMs };
     this.mark();
   }
@@ -247,12 +328,22 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #takeIn = (): void => {
     // Its queue is unbounded, and a single path has no events that mean anything.
     while (this.engine.nextPathEvent() !== null);
-    if (!this.#established && this.engine.established) this.#establish();
-    if (this.#established) this.#owner.onInput();
+    if (!this.#established) this.#followHandshake();
+    if (this.#isOpen) this.#owner.onInput();
   };
 
+  #followHandshake(): void {
+    if (this.engine.established) {
+      this.#isOpen = true;
+      this.#establish();
+    } else if (!this.#isOpen && this.engine.earlyData === 'accepted') {
+      this.#isOpen = true;
+      this.#owner.onEarlyData();
+    }
+  }
+
   readonly #letOut = (nowMs: number): void => {
-    if (this.#established) this.#owner.onOutput();
+    if (this.#isOpen) this.#owner.onOutput();
     const words: LastDatagram = { bytes: null };
     const failure = this.#transmit(this.#violated ? words : null) ?? this.#sayGoodbye(words, nowMs);
     const end = failure ?? this.#judgeEnd(nowMs);
@@ -267,14 +358,22 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   get deadlineAtMs(): number {
     const own = this.#established ? this.#pingAtMs : this.#handshakeDeadlineAtMs;
-    return Math.min(this.#engineDeadlineAtMs, own, this.#closing?.giveUpAtMs ?? Number.POSITIVE_INFINITY);
+    return Math.min(
+      this.#engineDeadlineAtMs,
+      own,
+      this.#peer.deadlineAtMs,
+      this.#closing?.giveUpAtMs ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   onDeadline(nowMs: number): void {
     if (this.#engineDeadlineAtMs <= nowMs) {
       this.engine.onDeadline();
       this.#engineDeadlineAtMs = Number.POSITIVE_INFINITY;
+      this.#probeTimeouts += 1;
+      this.pathWatcher?.onSilence(this.#probeTimeouts);
     }
+    if (this.#peer.deadlineAtMs <= nowMs) this.#peer.giveUp();
     if (this.#pingAtMs <= nowMs) {
       this.engine.ping();
       this.#pingAtMs = nowMs + this.#keepAliveMs;
@@ -286,6 +385,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#established = true;
     this.#budget.establish();
     this.#keepAliveMs = this.#effectiveKeepAliveMs();
+    if (this.#keepsAlive) this.#pingAtMs = performance.now() + this.#keepAliveMs;
     this.#owner.onEstablished();
   }
 
@@ -321,13 +421,20 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #transmit(words: LastDatagram | null): ConnectionEnd | null {
     const { engine } = this;
     const { sendBuffer, watchdog } = this.#shared;
-    const { socket, remoteAddress, remotePort } = this.carrier;
+    const peer = this.#peer;
+    const { socket, remoteAddress, remotePort } = peer.carrier;
     if (this.#established) this.#issueConnectionIds();
     for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
+      const room = this.#room;
+      if (room < LEAST_DATAGRAM_BYTES) return null;
+      if (this.#pingsDue > 0) {
+        this.#pingsDue -= 1;
+        engine.ping();
+      }
       let length: number;
       watchdog.enter();
       try {
-        length = engine.transmit(sendBuffer.buffer);
+        length = engine.transmit(peer.isProved ? sendBuffer.buffer : sendBuffer.buffer.subarray(0, room));
       } catch (cause) {
         // The engine does not close in this case, and would fail again and again.
         return { type: 'engine-failed', cause };
@@ -336,19 +443,22 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       }
       if (length === 0) return null;
       if (words !== null) words.bytes = Uint8Array.from(sendBuffer.buffer.subarray(0, length));
+      peer.onSent(length);
       if (this.#budget.send(length)) sendBuffer.send(length, socket, remoteAddress, remotePort);
     }
     this.mark();
     return null;
   }
 
+  /** Largest datagram that may be sent now, in bytes. */
+  get #room(): number {
+    return Math.min(this.#shared.sendBuffer.buffer.length, this.#peer.allowanceBytes);
+  }
+
   #issueConnectionIds(): void {
-    const { ids } = this.#shared;
-    while (this.#keys.size <= SPARE_CONNECTION_IDS && this.engine.connectionIdsWanted > 0) {
-      const { id, resetToken } = ids.create();
-      this.engine.issueConnectionId(id, resetToken);
-      this.#keys.add(ids.add(id, this));
-    }
+    const { provingNumber } = this.#peer;
+    if (provingNumber === null) this.#issued.topUp();
+    else this.#issued.renew(provingNumber, this.#room);
   }
 
   #judgeEnd(nowMs: number): ConnectionEnd | null {
@@ -357,6 +467,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     if (engine.draining || engine.closed || this.#closeSaid || engine.localError !== null) {
       const { peerError, localError } = engine;
       if (peerError !== null) return { type: 'closed', by: 'peer', error: peerError };
+      if (this.#overloaded) return { type: 'excessive-load' };
       if (localError !== null) return { type: 'closed', by: 'local', error: localError };
       if (engine.timedOut) return { type: this.#established ? 'idle-timeout' : 'handshake-timeout' };
       if (this.#closeSaid) {
@@ -371,9 +482,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #end(end: ConnectionEnd, lastWords: Uint8Array | null, nowMs: number): void {
     this.#ended = true;
     const { timers, ids } = this.#shared;
-    const keys = [...this.#keys, ...this.#retired, ...(this.#initialKey === null ? [] : [this.#initialKey])];
+    const { keys } = this.#issued;
     timers.remove(this);
-    const datagram = end.type === 'closed' && end.by === 'local' ? lastWords : null;
+    const ours = end.type === 'excessive-load' || (end.type === 'closed' && end.by === 'local');
+    const datagram = ours ? lastWords : null;
     const release = (): void => {
       for (const key of keys) ids.remove(key);
       this.#owner.onReleased();
@@ -384,7 +496,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       release();
       return;
     }
-    const closed = new ClosedConnection({ datagram, ...this.carrier }, this.#probeTimeoutMs(), nowMs, () => {
+    const closed = new ClosedConnection({ datagram, ...this.carrier }, this.probeTimeoutMs, nowMs, () => {
       timers.remove(closed);
       release();
     });
@@ -392,20 +504,9 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     timers.update(closed);
   }
 
-  #probeTimeoutMs(): number {
+  /** How long it takes to see that an answer does not come (RFC 9002 §6.2.1), in milliseconds. */
+  get probeTimeoutMs(): number {
     if (!this.#established) return HANDSHAKE_PROBE_TIMEOUT_MS;
     return Math.min(3 * this.engine.stats().rttMs + MAX_ACK_DELAY_MS, LONGEST_PROBE_TIMEOUT_MS);
-  }
-
-  /**
-   * The engine takes a packet to a retired ID for a protocol violation, and a stateless reset in answer to one can end
-   * the connection of a peer that still knows its token. So late packets to the last few lead nowhere for a while.
-   */
-  #retire(key: string): void {
-    const { ids } = this.#shared;
-    this.#keys.delete(key);
-    ids.redirect([key], NOBODY);
-    this.#retired.push(key);
-    if (this.#retired.length > RETIRED_IDS_KEPT) ids.remove(this.#retired.shift() as string);
   }
 }

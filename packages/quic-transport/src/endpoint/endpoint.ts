@@ -1,4 +1,4 @@
-import { CONNECTION_ID_BYTES, type ConnectionIds } from './connection-ids.ts';
+import type { ConnectionIds } from './connection-ids.ts';
 import { destinationConnectionIdKey } from './packet-header.ts';
 import { UdpSocket, type UdpSocketHandler, type UdpSocketOptions } from './udp-socket.ts';
 
@@ -14,6 +14,7 @@ export class Endpoint implements UdpSocketHandler {
   readonly #ids: ConnectionIds<UdpSocket>;
   readonly #fallback: EndpointFallback;
   readonly #sockets: UdpSocket[] = [];
+  readonly #closing = new Set<Promise<void>>();
   #received = 0;
 
   constructor(ids: ConnectionIds<UdpSocket>, fallback: EndpointFallback) {
@@ -33,16 +34,25 @@ export class Endpoint implements UdpSocketHandler {
     return socket;
   }
 
+  /** Closes one socket; what comes to it is lost. */
+  closeSocket(socket: UdpSocket): void {
+    const index = this.#sockets.indexOf(socket);
+    if (index < 0) return;
+    this.#sockets.splice(index, 1);
+    const closing = socket.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+
   /** Closes every socket; resolves when their ports are free. */
   async close(): Promise<void> {
-    await Promise.all(this.#sockets.map((socket) => socket.close()));
+    await Promise.all([...this.#closing, ...this.#sockets.map((socket) => socket.close())]);
   }
 
   onDatagram(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
     this.#received += 1;
     // UDP allows source port 0 (RFC 768), which nobody can be answered at.
     if (remotePort === 0) return;
-    const key = destinationConnectionIdKey(datagram, CONNECTION_ID_BYTES);
+    const key = destinationConnectionIdKey(datagram, this.#ids.bytes);
     const addressee = key === null ? undefined : this.#ids.find(key);
     if (addressee === undefined) this.#fallback.onUnrouted(datagram, remoteAddress, remotePort, socket);
     else addressee.receive(datagram, remoteAddress, remotePort, socket);

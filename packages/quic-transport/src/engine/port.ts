@@ -47,6 +47,11 @@ export interface EngineConfigOptions {
   readonly maxPeerStreams: number;
   /** `active_connection_id_limit` (RFC 9000 §5.1.1), at least 2. */
   readonly activeConnectionIdLimit: number;
+  /**
+   * 0-RTT (RFC 9001 §4.6). A server gives out tickets for it and takes it, a client offers it where its ticket allows it.
+   * @defaultValue false
+   */
+  readonly earlyData?: boolean;
 }
 
 /** Opaque outside the engine. */
@@ -107,6 +112,8 @@ export interface EngineStats {
   readonly packetsReceived: number;
   /** Bytes of those packets. */
   readonly bytesReceived: number;
+  /** Bytes of streams the engine has taken from us to send, each once. */
+  readonly streamBytesWritten: number;
   /** The peer's `max_idle_timeout` in milliseconds, 0 for none (RFC 9000 §18.2); known once established. */
   readonly peerIdleTimeoutMs: number;
   readonly packetsSent: number;
@@ -129,7 +136,7 @@ export interface EngineConnection {
    */
   receive(datagram: Uint8Array, path: EnginePath): void;
   /**
-   * Writes the next datagram into `into`, which holds at least `maxDatagramBytes`.
+   * Writes the next datagram into `into`, and makes it no longer than that; what must go and does not fit stays for later.
    * @returns its length in bytes, 0 when there is nothing to send now.
    * @throws EngineError `misuse`: the connection can never send again; drop it.
    */
@@ -165,6 +172,12 @@ export interface EngineConnection {
   stopReading(streamId: number, code: number): void;
   /** Sends RESET_STREAM with an application code; nothing further is written. Unknown streams are ignored. */
   resetWriting(streamId: number, code: number): void;
+  /**
+   * Orders what is sent on the stream among the others: from 0 (first) to 7, 3 where nothing was said (RFC 9218 §4.1);
+   * those of one urgency share (incremental, RFC 9218 §4.2). Counts for bytes already taken, too. The stream has to be
+   * open, or to have been: then nothing happens.
+   */
+  setUrgency(streamId: number, urgency: number): void;
   /** Bidirectional streams we may still open (RFC 9000 §4.6). */
   readonly peerStreamsLeft: number;
 
@@ -192,12 +205,35 @@ export interface EngineConnection {
   readonly alpn: string;
   /** The server name received (server) or sent (client). */
   readonly serverName: string | null;
+  /** Means something once established; on a server also while early data comes. */
   readonly resumed: boolean;
+  /**
+   * What becomes of 0-RTT. `offered` is what a client says from its beginning until the handshake is complete: streams can
+   * be written meanwhile, and what was written reaches the server once in any case. `accepted` is said by a server from
+   * the moment on in which streams can be read and written, and by both when the handshake is complete.
+   */
+  readonly earlyData: 'none' | 'offered' | 'accepted' | 'rejected';
+  /** Client: what a later connection can resume by, the newest that came; null before any. It holds secrets. */
+  readonly session: Uint8Array | null;
 
+  /** The peer's `active_connection_id_limit` (RFC 9000 §18.2): IDs of ours it keeps; 0 before the handshake. */
+  readonly connectionIdLimit: number;
   /** Spare connection IDs the peer would still take; 0 before the handshake. */
   readonly connectionIdsWanted: number;
   /** Issues one; all of a connection have the same length. @param resetToken 16 bytes (RFC 9000 §10.3). */
   issueConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): void;
+  /**
+   * Issues one that takes the place of the oldest, which the peer is asked to retire (Retire Prior To, RFC 9000 §19.15).
+   * The caller has made sure that the peer knows the oldest: this engine would send a lost NEW_CONNECTION_ID again with
+   * a Retire Prior To above its own number, which breaks the protocol.
+   * @returns false when too many already wait to be retired; nothing is issued then.
+   */
+  replaceConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): boolean;
+  /**
+   * Goes over to another ID of the peer's and retires the one in use (RFC 9000 §5.1.2), for a change of address.
+   * @returns false when the peer has issued no spare one.
+   */
+  changePeerConnectionId(): boolean;
   /** The next of our IDs that the peer has retired; take it out of the routing table before the next `receive`. */
   nextRetiredConnectionId(): Uint8Array | null;
   nextPathEvent(): EnginePathEvent | null;
@@ -213,7 +249,20 @@ export interface EngineAccept {
   readonly path: EnginePath;
   /** Stateless reset token of `sourceConnectionId`, 16 bytes. */
   readonly resetToken: Uint8Array;
+  /** @defaultValue keys of the configuration's own, unknown to all others */
+  readonly ticketKeys?: EngineTicketKeys;
 }
+
+/** Keys of session tickets, {@link TICKET_KEY_BYTES} bytes each: a name of 16, which every ticket begins with, and secrets. */
+export interface EngineTicketKeys {
+  /** Seals the tickets given out. Those of a connection with early data are sealed by `opening`. */
+  readonly sealing: Uint8Array;
+  /** Opens the ticket the client comes with; another one leads to a full handshake. */
+  readonly opening: Uint8Array;
+}
+
+/** Length of a session ticket key. */
+export const TICKET_KEY_BYTES = 48;
 
 /** What a new client connection is made from. */
 export interface EngineConnect {
@@ -221,6 +270,8 @@ export interface EngineConnect {
   readonly serverName: string;
   readonly sourceConnectionId: Uint8Array;
   readonly path: EnginePath;
+  /** {@link EngineConnection.session} of an earlier connection; one that is of no use is ignored. @defaultValue null */
+  readonly session?: Uint8Array | null;
 }
 
 /** Makes connections. */

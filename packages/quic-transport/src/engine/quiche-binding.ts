@@ -33,6 +33,8 @@ export interface NativeConfig {
   setActiveConnectionIdLimit(limit: number): void;
   setCcAlgorithm(algorithm: number): void;
   setStatelessResetToken(token: bigint | null): void;
+  setTicketKey(key: Uint8Array): void;
+  enableEarlyData(): void;
 }
 
 export interface NativeCloseError {
@@ -47,6 +49,10 @@ export interface NativePathStats {
 }
 
 export interface NativeConnection {
+  /** Only before the first `send`: later it ends the process. */
+  setSession(session: Uint8Array): void;
+  session(): Uint8Array | null;
+  isInEarlyData(): boolean;
   recv(datagram: Uint8Array, info: NativeReceiveInfo): number;
   send(into: Uint8Array): readonly [bytes: number, info: unknown] | null;
   isReadable(): boolean;
@@ -56,6 +62,7 @@ export interface NativeConnection {
   streamSend(streamId: number, bytes: Uint8Array, fin: boolean): number | null;
   streamCapacity(streamId: number): number;
   streamShutdown(streamId: number, direction: number, code: number): unknown;
+  streamPriority(streamId: number, urgency: number, incremental: boolean): unknown;
   writable(): Iterable<number>;
   peerStreamsLeftBidi(): number;
   timeout(): number | null;
@@ -72,9 +79,12 @@ export interface NativeConnection {
   peerCertChain(): Uint8Array[] | null;
   applicationProto(): Uint8Array;
   serverName(): string | null;
-  sourceCidsLeft(): number;
+  activeSourceCids(): number;
   newSourceCid(connectionId: Uint8Array, resetToken: bigint, retireIfNeeded: boolean): number;
   retiredScidNext(): Uint8Array | null;
+  availableDcids(): number;
+  destinationId(): Uint8Array;
+  retireDestinationCid(sequenceNumber: number): void;
   pathEventNext(): { readonly type: string } | null;
   stats(): {
     readonly recv: number;
@@ -82,6 +92,7 @@ export interface NativeConnection {
     readonly sent: number;
     readonly lost: number;
     readonly peerMaxIdleTimeout: number;
+    readonly peerActiveConnIdLimit: number;
   };
   pathStats(): readonly NativePathStats[];
 }

@@ -1,4 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { TLS_SETTINGS } from '@stanzaport/tls-shared';
 import { type EngineConfig, type EngineConfigOptions, type EngineCredential, EngineError } from './port.ts';
 import { type NativeConfig, quiche } from './quiche-binding.ts';
 
@@ -10,20 +11,6 @@ const MAX_VARINT = Number.MAX_SAFE_INTEGER;
  * again, and the connection would stand still for ever. Memory is bounded by stream window × number of streams.
  */
 const NEVER_REACHED_MAX_DATA = 1e15;
-
-/** What we sign and accept signatures with, best first; nothing with SHA-1 (RFC 8446 §4.2.3, RFC 9155). */
-const SIGNATURE_ALGORITHMS = [
-  'ecdsa_secp256r1_sha256',
-  'ed25519',
-  'ecdsa_secp384r1_sha384',
-  'ecdsa_secp521r1_sha512',
-  'rsa_pss_rsae_sha256',
-  'rsa_pss_rsae_sha384',
-  'rsa_pss_rsae_sha512',
-  'rsa_pkcs1_sha256',
-  'rsa_pkcs1_sha384',
-  'rsa_pkcs1_sha512',
-].join(':');
 
 /** RFC 9000 §14.1, and the largest payload the engine uses. */
 const DATAGRAM_BYTES = { least: 1200, most: 16_383 };
@@ -52,7 +39,7 @@ function nativeConfig(options: EngineConfigOptions): NativeConfig {
     null,
     credential === null ? null : [asBuffer(credential.keyPem)],
     credential === null ? null : [asBuffer(credential.chainPem)],
-    SIGNATURE_ALGORITHMS,
+    TLS_SETTINGS.signatureAlgorithms.join(':'),
   );
   const datagramBytes = wholeNumber(options.maxDatagramBytes, DATAGRAM_BYTES.least, DATAGRAM_BYTES.most);
   const streamWindow = wholeNumber(options.streamWindowBytes, 0, MAX_VARINT);
@@ -71,6 +58,7 @@ function nativeConfig(options: EngineConfigOptions): NativeConfig {
   native.setInitialMaxStreamDataUni(0);
   native.setInitialMaxStreamsUni(0);
   native.setActiveConnectionIdLimit(wholeNumber(options.activeConnectionIdLimit, 2, MAX_VARINT));
+  if (options.earlyData === true) native.enableEarlyData();
   return native;
 }
 

@@ -14,6 +14,7 @@ import { EngineError } from './port.ts';
 import { type NativeCloseError, type NativeConnection, type NativeReceiveInfo, quiche } from './quiche-binding.ts';
 import { QuicheConfig, wholeNumber } from './quiche-config.ts';
 import { type EngineActivity, toEngineError } from './quiche-errors.ts';
+import { checkTicketKeys, QuicheHandshake, tryOut } from './quiche-handshake.ts';
 
 /** Longest delay a Node.js timer can hold; the engine's own can be longer (RFC 9000 §10.1 allows 2^62-1). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -24,11 +25,25 @@ const MAX_REASON_BYTES = 200;
 /** RFC 9000 §17.2. */
 const MAX_CONNECTION_ID_BYTES = 20;
 
+/** RFC 9000 §18.2: what a peer that names no limit, or one below, is taken to keep. */
+const LEAST_ID_LIMIT = 2;
+
+/**
+ * IDs that the peer has had retired itself leave gaps, which are looked through: so many numbers in a connection's life, as
+ * each takes microseconds, and a hostile peer makes gaps without end.
+ */
+const SEQUENCE_NUMBERS_TRIED = 8_192;
+
 /** RFC 9000 §10.3. */
 const RESET_TOKEN_BYTES = 16;
 
 /** Each attempt on a stream that is not done yet costs an exception, some microseconds: so few per datagram. */
 const COLLECTIONS_PER_DATAGRAM = 8;
+
+/** RFC 9218 §4.1. */
+const USUAL_URGENCY = 3;
+/** The engine orders by 0 to 255, and begins with what is usual; the eight steps of ours lie around that. */
+const NATIVE_URGENCY = { usual: 127, step: 16 };
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -45,12 +60,15 @@ export class QuicheEngine implements Engine {
     const { path } = options;
     const id = checkedConnectionId(options.sourceConnectionId);
     const token = resetTokenNumber(options.resetToken);
+    const { ticketKeys } = options;
+    if (ticketKeys !== undefined) checkTicketKeys(ticketKeys);
     return attempt('other', () => {
       // The configuration is copied by accept, which makes this a setting of the one connection.
       native.setStatelessResetToken(token);
       const original = options.originalDestinationConnectionId;
       const connection = quiche.Connection.accept(id, original, path.local, path.remote, native);
-      return new QuicheConnection(connection, path, id.length);
+      const keys = ticketKeys === undefined ? null : { config: native, keys: ticketKeys };
+      return new QuicheConnection(connection, path, id.length, QuicheHandshake.ofServer(connection, keys));
     });
   }
 
@@ -61,9 +79,16 @@ export class QuicheEngine implements Engine {
     if (!/^[\w.-]{1,255}$/.test(options.serverName)) {
       throw new EngineError('misuse', 'a server name consists of letters, digits, hyphens, underscores and dots');
     }
+    const session = options.session ?? null;
     return attempt('other', () => {
-      const connection = quiche.Connection.connect(options.serverName, id, path.local, path.remote, native);
-      return new QuicheConnection(connection, path, id.length);
+      const connect = (): NativeConnection =>
+        quiche.Connection.connect(options.serverName, id, path.local, path.remote, native);
+      // One that cannot be used shows only when it is, and leaves a connection behind that is of no use either.
+      const use = session === null ? 'nothing' : tryOut(connect(), session);
+      const connection = connect();
+      if (session !== null && use !== 'nothing') connection.setSession(session);
+      const handshake = QuicheHandshake.ofClient(connection, use === 'early-data');
+      return new QuicheConnection(connection, path, id.length, handshake);
     });
   }
 }
@@ -73,30 +98,43 @@ class QuicheConnection implements EngineConnection {
   readonly #native: NativeConnection;
   readonly #receiveInfo: NativeReceiveInfo;
   readonly #connectionIdBytes: number;
+  readonly #handshake: QuicheHandshake;
   /** Streams the peer has reset, which the engine forgets only when read once more after our side is done. */
   readonly #resetByPeer = new Set<number>();
+  #connectionIdLimit = 0;
+  #streamBytesWritten = 0;
+  /** Below it no ID of the peer's is in use. */
+  #peerSequenceNumber = 0;
+  #fruitlessTries = 0;
 
-  constructor(native: NativeConnection, path: EnginePath, connectionIdBytes: number) {
+  constructor(native: NativeConnection, path: EnginePath, connectionIdBytes: number, handshake: QuicheHandshake) {
     this.#native = native;
     this.lastTransmitPath = path;
     this.#receiveInfo = { from: path.remote, to: path.local };
     this.#connectionIdBytes = connectionIdBytes;
+    this.#handshake = handshake;
   }
 
   receive(datagram: Uint8Array, path: EnginePath): void {
     // Never a second path: quiche 0.18 can be brought into an endless loop by one (CVE-2025-7054).
     if (datagram.length === 0 || (path !== this.lastTransmitPath && !isSamePath(path, this.lastTransmitPath))) return;
+    this.#handshake.beforeStep();
     try {
       this.#native.recv(datagram, this.#receiveInfo);
     } catch (thrown) {
       throw toEngineError(thrown, 'receive');
+    } finally {
+      this.#handshake.afterStep();
     }
     if (this.#resetByPeer.size > 0) this.#collectReset();
   }
 
   transmit(into: Uint8Array): number {
+    this.#handshake.beforeStep();
     try {
-      return this.#native.send(into)?.[0] ?? 0;
+      const bytes = this.#native.send(into)?.[0] ?? 0;
+      this.#handshake.afterStep(bytes);
+      return bytes;
     } catch (thrown) {
       throw toEngineError(thrown, 'other');
     }
@@ -129,7 +167,10 @@ class QuicheConnection implements EngineConnection {
     checkStreamId(streamId);
     try {
       const taken = this.#native.streamSend(streamId, bytes, fin);
-      if (taken !== null) return taken === 0 && fin && bytes.length === 0 ? 1 : taken;
+      if (taken !== null) {
+        this.#streamBytesWritten += taken;
+        return taken === 0 && fin && bytes.length === 0 ? 1 : taken;
+      }
       // Either nothing fits now, or the stream is gone: only then does this throw.
       this.#native.streamCapacity(streamId);
       return 0;
@@ -157,6 +198,13 @@ class QuicheConnection implements EngineConnection {
 
   resetWriting(streamId: number, code: number): void {
     this.#shutdown(streamId, quiche.Shutdown.Write, code);
+  }
+
+  setUrgency(streamId: number, urgency: number): void {
+    checkStreamId(streamId);
+    const { usual, step } = NATIVE_URGENCY;
+    const priority = usual + (wholeNumber(urgency, 0, 7) - USUAL_URGENCY) * step;
+    attempt('stream', () => this.#native.streamPriority(streamId, priority, true));
   }
 
   get peerStreamsLeft(): number {
@@ -224,18 +272,66 @@ class QuicheConnection implements EngineConnection {
     return this.#native.isResumed();
   }
 
+  get earlyData(): EngineConnection['earlyData'] {
+    return this.#handshake.earlyData;
+  }
+
+  get session(): Uint8Array | null {
+    return this.#native.session();
+  }
+
+  get connectionIdLimit(): number {
+    if (this.#connectionIdLimit === 0 && this.established) {
+      const { peerActiveConnIdLimit } = this.#native.stats();
+      this.#connectionIdLimit = wholeNumber(peerActiveConnIdLimit, LEAST_ID_LIMIT, Number.MAX_SAFE_INTEGER);
+    }
+    return this.#connectionIdLimit;
+  }
+
   get connectionIdsWanted(): number {
-    return this.established ? Math.max(0, this.#native.sourceCidsLeft()) : 0;
+    const limit = this.connectionIdLimit;
+    return limit === 0 ? 0 : Math.max(0, limit - this.#native.activeSourceCids());
   }
 
   issueConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): void {
-    if (connectionId.length !== this.#connectionIdBytes) {
-      throw new EngineError('misuse', `connection IDs of this connection have ${this.#connectionIdBytes} bytes`);
-    }
+    this.#checkOwnConnectionId(connectionId);
     if (this.connectionIdsWanted === 0) throw new EngineError('misuse', 'the peer takes no further connection ID now');
     const token = resetTokenNumber(resetToken);
-    // false: never retires an older ID to make room, which peers of this engine do not survive many times.
     attempt('other', () => this.#native.newSourceCid(connectionId, token, false));
+  }
+
+  replaceConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): boolean {
+    this.#checkOwnConnectionId(connectionId);
+    const limit = this.connectionIdLimit;
+    if (limit === 0 || this.connectionIdsWanted > 0) {
+      throw new EngineError('misuse', 'nothing is replaced while the peer takes more connection IDs');
+    }
+    // The engine keeps no more than this, and when it refuses has asked for the oldest to be retired all the same.
+    if (this.#native.activeSourceCids() >= 2 * limit - 1) return false;
+    const token = resetTokenNumber(resetToken);
+    attempt('other', () => this.#native.newSourceCid(connectionId, token, true));
+    return true;
+  }
+
+  /** The engine retires by sequence number and does not tell that of the ID in use, so they are tried upwards. */
+  changePeerConnectionId(): boolean {
+    const native = this.#native;
+    const inUse = native.destinationId();
+    for (let number = this.#peerSequenceNumber; this.#fruitlessTries < SEQUENCE_NUMBERS_TRIED; number++) {
+      if (native.availableDcids() === 0) return false;
+      try {
+        native.retireDestinationCid(number);
+      } catch {
+        this.#fruitlessTries += 1;
+        this.#peerSequenceNumber = number + 1;
+        continue;
+      }
+      // A spare one of a lower number has been given up instead.
+      if (Buffer.compare(native.destinationId(), inUse) === 0) continue;
+      this.#peerSequenceNumber = number + 1;
+      return true;
+    }
+    return false;
   }
 
   nextRetiredConnectionId(): Uint8Array | null {
@@ -253,11 +349,17 @@ class QuicheConnection implements EngineConnection {
     return {
       packetsReceived: recv,
       bytesReceived: recvBytes,
+      streamBytesWritten: this.#streamBytesWritten,
       packetsSent: sent,
       packetsLost: lost,
       rttMs: active?.rtt ?? 0,
       peerIdleTimeoutMs: peerMaxIdleTimeout,
     };
+  }
+
+  #checkOwnConnectionId(connectionId: Uint8Array): void {
+    if (connectionId.length === this.#connectionIdBytes) return;
+    throw new EngineError('misuse', `connection IDs of this connection have ${this.#connectionIdBytes} bytes`);
   }
 
   #shutdown(streamId: number, direction: number, code: number): void {

@@ -8,6 +8,8 @@ export interface NativeView {
   readonly established: boolean;
   /** Spare connection IDs the server has supplied. */
   readonly spareConnectionIds: number;
+  /** The ID the server goes by. */
+  readonly serverConnectionId: Uint8Array;
   /** Transport parameter `disable_active_migration`. */
   readonly forbidsMigration: boolean;
   /** Transport parameter `initial_max_streams_uni`. */
@@ -40,6 +42,7 @@ export async function lookAt(
     closeCode: connection.peerError()?.errorCode,
     established: connection.isEstablished(),
     spareConnectionIds: connection.availableDcids(),
+    serverConnectionId: connection.destinationId(),
     forbidsMigration: connection.stats().peerDisableActiveMigration,
     unidirectionalStreams: connection.peerStreamsLeftUni(),
   });

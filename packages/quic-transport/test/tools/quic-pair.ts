@@ -4,16 +4,33 @@ import {
   type ConnectionKind,
   type ConnectTarget,
   coreModule,
+  LIMITS,
   type Limits,
+  LOGGER,
   type Logger,
   type SocketAddress,
   type StanzaStream,
 } from '@stanzaport/core';
 import { createTestCa, type TestCa } from '@stanzaport/testing';
-import { type CredentialOptions, tlsModule } from '@stanzaport/tls-shared';
+import {
+  CERTIFICATE_POLICY,
+  type CertificatePolicy,
+  CREDENTIALS,
+  type CredentialOptions,
+  type CredentialStore,
+  tlsModule,
+} from '@stanzaport/tls-shared';
 import { Container } from 'inversify';
 import { firstValueFrom } from 'rxjs';
-import { type QuicListener, type QuicOptions, QuicTransport, quicTransportModule } from '../../src/index.ts';
+import type { NetworkWatch } from '../../src/endpoint/network-watch.ts';
+import type { Engine } from '../../src/engine/port.ts';
+import {
+  QUIC_ENGINE,
+  type QuicListener,
+  type QuicOptions,
+  QuicTransport,
+  quicTransportModule,
+} from '../../src/index.ts';
 
 let sharedCa: Promise<TestCa> | undefined;
 
@@ -32,6 +49,7 @@ export interface QuicSetup {
   readonly domains?: readonly string[];
   readonly credentials?: readonly CredentialOptions[];
   readonly dangerAcceptAnyCertificate?: boolean;
+  readonly networkWatch?: NetworkWatch;
 }
 
 export const DOMAIN = 'capulet.example';
@@ -44,6 +62,7 @@ export async function createQuicTransport({
   domains = [DOMAIN],
   credentials = [],
   dangerAcceptAnyCertificate = false,
+  networkWatch,
 }: QuicSetup = {}): Promise<QuicTransport> {
   const ca = await testCa();
   const issued = await Promise.all(
@@ -58,7 +77,16 @@ export async function createQuicTransport({
     tlsModule({ credentials: [...issued, ...credentials], trust: [ca.rootPem], dangerAcceptAnyCertificate }),
     quicTransportModule(options),
   );
-  return container.get(QuicTransport);
+  if (networkWatch === undefined) return container.get(QuicTransport);
+  const dependencies = {
+    engine: container.get<Engine>(QUIC_ENGINE),
+    credentials: container.get<CredentialStore>(CREDENTIALS),
+    policy: container.get<CertificatePolicy>(CERTIFICATE_POLICY),
+    limits: container.get<Limits>(LIMITS),
+    logger: container.get<Logger>(LOGGER),
+    networkWatch,
+  };
+  return new QuicTransport(dependencies, options);
 }
 
 export function targetOf(

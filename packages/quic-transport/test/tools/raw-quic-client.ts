@@ -11,6 +11,8 @@ export interface RawClientOptions {
   readonly host?: string;
   readonly serverName?: string;
   readonly config?: Partial<EngineConfigOptions>;
+  /** What to resume by: the `session` of another client's engine. */
+  readonly session?: Uint8Array | null;
 }
 
 const CONFIG: EngineConfigOptions = {
@@ -32,11 +34,13 @@ const CONFIG: EngineConfigOptions = {
  */
 export class RawQuicClient {
   readonly engine: EngineConnection;
-  readonly socket: dgram.Socket;
+  /** Where datagrams leave from. */
+  socket: dgram.Socket;
   /** Every datagram that has left. */
   readonly sent: Buffer[] = [];
   /** Set to take datagrams away from the engine: a peer that has vanished, or a test that wants to see them. */
   onDatagram: ((datagram: Buffer) => void) | null = null;
+  readonly #sockets: dgram.Socket[] = [];
   readonly #port: number;
   readonly #host: string;
   readonly #received = new Map<number, Buffer[]>();
@@ -57,20 +61,41 @@ export class RawQuicClient {
       serverName: options.serverName ?? 'capulet.example',
       sourceConnectionId: randomBytes(16),
       path: VIRTUAL_PATH,
+      session: options.session ?? null,
     });
+    this.#listenOn(socket);
+  }
+
+  /** Hands a datagram to the engine, and sends what it answers. */
+  receive(datagram: Buffer): void {
+    try {
+      this.engine.receive(datagram, VIRTUAL_PATH);
+    } catch {
+      // The engine closes by itself; its errors are read from it.
+    }
+    this.flush();
+  }
+
+  #listenOn(socket: dgram.Socket): void {
     socket.on('message', (datagram) => {
-      if (this.onDatagram !== null) {
-        this.onDatagram(datagram);
-        return;
-      }
-      try {
-        this.engine.receive(datagram, VIRTUAL_PATH);
-      } catch {
-        // The engine closes by itself; its errors are read from it.
-      }
-      this.flush();
+      if (this.onDatagram === null) this.receive(datagram);
+      else this.onDatagram(datagram);
     });
     socket.on('error', () => undefined);
+    this.#sockets.push(socket);
+  }
+
+  /**
+   * From now on datagrams leave from another address, as after a NAT rebinding or with a spoofed source.
+   * @param heard whether what is sent there is taken; the socket is given so that it can be counted.
+   */
+  async moveTo(host: string, heard = true): Promise<dgram.Socket> {
+    const socket = dgram.createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, host, resolve));
+    if (heard) this.#listenOn(socket);
+    else this.#sockets.push(socket);
+    this.socket = socket;
+    return socket;
   }
 
   /** A client whose first flight has left; await {@link established} or {@link ended} next. */
@@ -122,10 +147,10 @@ export class RawQuicClient {
     return datagrams;
   }
 
-  /** Sends these very bytes. */
-  send(datagram: Uint8Array): void {
+  /** Sends these very bytes. @param socket to send them from, where that is another one. */
+  send(datagram: Uint8Array, socket: dgram.Socket = this.socket): void {
     this.sent.push(Buffer.from(datagram));
-    this.socket.send(datagram, this.#port, this.#host);
+    socket.send(datagram, this.#port, this.#host);
   }
 
   /** From now on nothing leaves and nothing is heard: the peer has vanished. */
@@ -211,7 +236,7 @@ export class RawQuicClient {
     if (this.#stopped) return;
     this.#stopped = true;
     clearTimeout(this.#timer);
-    await new Promise<void>((resolve) => this.socket.close(() => resolve()));
+    await Promise.all(this.#sockets.map((socket) => new Promise<void>((resolve) => socket.close(() => resolve()))));
   }
 
   #flushSoon(): void {

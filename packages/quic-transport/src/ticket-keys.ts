@@ -1,0 +1,70 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { type EngineTicketKeys, TICKET_KEY_BYTES } from './engine/port.ts';
+
+/** Length of the name in a key, and of what begins a ticket. */
+const NAME_BYTES = 16;
+
+interface OwnSecret {
+  readonly secret: Uint8Array;
+  readonly bornAtMs: number;
+}
+
+/**
+ * The secrets a server seals session tickets with (RFC 8446 §4.6.1, §C.4; RFC 5077 §4). They are random and rotate by
+ * themselves, the one before still opens; or they are given, and shared by all servers of a fleet.
+ *
+ * No secret is used itself: each scope (kind, server name, certificate, limits) has keys of its own made from it. So a
+ * ticket resumes only what it was given out for, and no ticket tells that it comes from the same server as another.
+ */
+export class TicketKeys {
+  readonly #rotationMs: number;
+  #shared: readonly Uint8Array[] | null;
+  #own: readonly OwnSecret[] = [];
+
+  /** @param shared see {@link replace}; null for random ones. */
+  constructor(shared: readonly Uint8Array[] | null, rotationMs: number) {
+    this.#shared = shared === null ? null : copyOf(shared);
+    this.#rotationMs = rotationMs;
+  }
+
+  /** From now on the first seals, and all open; checked by the caller. */
+  replace(secrets: readonly Uint8Array[]): void {
+    this.#shared = copyOf(secrets);
+  }
+
+  /**
+   * The keys for one handshake.
+   * @param ticket what the client comes with, null for nothing. @param nowMs of a clock that never goes back.
+   */
+  select(scope: string, ticket: Uint8Array | null, nowMs: number): EngineTicketKeys {
+    const secrets = this.#shared ?? this.#rotated(nowMs);
+    const sealing = deriveKey(secrets[0] as Uint8Array, scope);
+    if (ticket === null || isNamed(ticket, sealing)) return { sealing, opening: sealing };
+    const older = secrets.slice(1).map((secret) => deriveKey(secret, scope));
+    return { sealing, opening: older.find((key) => isNamed(ticket, key)) ?? sealing };
+  }
+
+  #rotated(nowMs: number): readonly Uint8Array[] {
+    const [newest] = this.#own;
+    if (newest === undefined || nowMs - newest.bornAtMs >= this.#rotationMs) {
+      this.#own = [{ secret: randomBytes(TICKET_KEY_BYTES), bornAtMs: nowMs }, ...this.#own.slice(0, 1)];
+    }
+    // A secret that was not followed by the next one in time has not become younger by that.
+    const kept = this.#own.filter(({ bornAtMs }) => nowMs - bornAtMs < 2 * this.#rotationMs);
+    return kept.map(({ secret }) => secret);
+  }
+}
+
+function copyOf(secrets: readonly Uint8Array[]): readonly Uint8Array[] {
+  return secrets.map((secret) => Uint8Array.from(secret));
+}
+
+function deriveKey(secret: Uint8Array, scope: string): Buffer {
+  const part = (number: 1 | 2): Buffer =>
+    createHmac('sha256', secret).update(`stanzaport session ticket ${number} ${scope}`).digest();
+  return Buffer.concat([part(1), part(2)]).subarray(0, TICKET_KEY_BYTES);
+}
+
+function isNamed(ticket: Uint8Array, key: Buffer): boolean {
+  return key.subarray(0, NAME_BYTES).equals(ticket.subarray(0, NAME_BYTES));
+}
