@@ -1,5 +1,5 @@
 import { CertificateError, TransportError } from '@stanzaport/core';
-import type { ConnectionEnd } from './endpoint/connection-driver.ts';
+import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import type { EngineCloseError } from './engine/port.ts';
 
 /** Transport error codes (RFC 9000 §20.1). */

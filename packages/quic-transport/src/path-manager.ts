@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { type Logger, type MigrateOptions, TransportError, toTransportError } from '@stanzaport/core';
-import type { ConnectionDriver, PathWatcher } from './endpoint/connection-driver.ts';
+import type { ConnectionDriver } from './endpoint/connection-driver.ts';
+import type { PathWatcher } from './endpoint/driver-owner.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
 import type { NetworkWatch } from './endpoint/network-watch.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';

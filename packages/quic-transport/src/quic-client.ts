@@ -8,10 +8,14 @@ import {
 } from '@stanzaport/core';
 import { ALPN_OF, TLS_ALERT } from '@stanzaport/tls-shared';
 import type { EarlyHandshake } from './early-handshake.ts';
-import { ConnectionDriver, type ConnectionEnd, type DriverOwner, VIRTUAL_PATH } from './endpoint/connection-driver.ts';
+import { ConnectionDriver } from './endpoint/connection-driver.ts';
+import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
+import type { DriverOwner } from './endpoint/driver-owner.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
+import { createPathCounters } from './endpoint/peer-path.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
+import { VIRTUAL_PATH } from './endpoint/virtual-path.ts';
 import type { EngineConfig } from './engine/port.ts';
 import { errorOfEnd, TRANSPORT_CODE } from './errors.ts';
 import { PathManager } from './path-manager.ts';
@@ -120,7 +124,7 @@ class ClientHandshake implements DriverOwner {
       engineConnection,
       { socket, remoteAddress: attempt.address, remotePort: attempt.port },
       { source: source.id, initial: null },
-      parts.sharedWith(ids),
+      parts.sharedWith(ids, createPathCounters()),
       { ...parts.options, handshakeTimeoutMs: parts.limits.handshakeTimeoutMs },
       this,
     );

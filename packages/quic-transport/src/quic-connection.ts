@@ -23,7 +23,9 @@ import {
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { BlockedStreams } from './blocked-streams.ts';
 import type { EarlyHandshake } from './early-handshake.ts';
-import type { ConnectionDriver, ConnectionEnd, DriverOwner } from './endpoint/connection-driver.ts';
+import type { ConnectionDriver } from './endpoint/connection-driver.ts';
+import type { ConnectionEnd } from './endpoint/connection-end.ts';
+import type { DriverOwner } from './endpoint/driver-owner.ts';
 import { EngineError } from './engine/port.ts';
 import { APPLICATION_CODE, errorOfEnd, sideOfEnd } from './errors.ts';
 import type { PathManager } from './path-manager.ts';

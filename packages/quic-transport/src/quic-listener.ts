@@ -20,11 +20,14 @@ import {
   type Gatekeeper,
   type Refusal,
 } from './endpoint/admission.ts';
-import { ConnectionDriver, type ConnectionEnd, VIRTUAL_PATH } from './endpoint/connection-driver.ts';
+import { ConnectionDriver } from './endpoint/connection-driver.ts';
+import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
 import { openAll } from './endpoint/local-addresses.ts';
+import { createPathCounters, type PathCounters } from './endpoint/peer-path.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
+import { VIRTUAL_PATH } from './endpoint/virtual-path.ts';
 import type { EngineConfig } from './engine/port.ts';
 import { errorOfEnd, sideOfEnd, TRANSPORT_CODE } from './errors.ts';
 import { checkKind, type QuicOptions } from './options.ts';
@@ -34,7 +37,7 @@ import { QuicSecurity } from './quic-security.ts';
 import { ServerHandshake } from './server-handshake.ts';
 
 /** Counters of a listener, for monitoring. */
-export interface QuicListenerCounters extends Readonly<EndpointCounters> {
+export interface QuicListenerCounters extends Readonly<EndpointCounters>, Readonly<PathCounters> {
   /** Datagrams that came, whatever became of them. */
   readonly received: number;
   /** Handshakes that were let in and came to nothing. */
@@ -55,6 +58,7 @@ export class QuicListener implements Listener, Gatekeeper {
   readonly #parts: QuicParts;
   readonly #kinds: readonly ConnectionKind[];
   readonly #endpoint: Endpoint;
+  readonly #pathCounters: PathCounters = createPathCounters();
   /** Ends the checking of credentials that are to come into force. */
   readonly #stopChecking: () => void;
   readonly #ids: ConnectionIds<UdpSocket>;
@@ -136,6 +140,7 @@ export class QuicListener implements Listener, Gatekeeper {
   get counters(): QuicListenerCounters {
     return {
       ...this.#admission.counters,
+      ...this.#pathCounters,
       received: this.#endpoint.received,
       failedHandshakes: this.#failedHandshakes,
       violations: this.#violations,
@@ -225,7 +230,7 @@ export class QuicListener implements Listener, Gatekeeper {
       { socket, remoteAddress, remotePort },
       // After a Retry the client addresses its packets to the ID that is ours already.
       { source: source.id, initial: originalConnectionId === null ? initialConnectionId : null },
-      this.#parts.sharedWith(this.#ids),
+      this.#parts.sharedWith(this.#ids, this.#pathCounters),
       { ...options, handshakeTimeoutMs: limits.handshakeTimeoutMs },
       handshake,
     );

@@ -2,9 +2,10 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { type ConnectionKind, type Limits, type Logger, TransportError, toTransportError } from '@stanzaport/core';
 import { ALPN_OF, type CertificatePolicy, type Credential, type CredentialStore } from '@stanzaport/tls-shared';
 import { ClientSessions } from './client-sessions.ts';
-import type { DriverShared } from './endpoint/connection-driver.ts';
 import type { ConnectionIds } from './endpoint/connection-ids.ts';
+import type { DriverShared } from './endpoint/driver-owner.ts';
 import { NetworkWatch } from './endpoint/network-watch.ts';
+import type { PathCounters } from './endpoint/peer-path.ts';
 import { SendBuffer } from './endpoint/send-buffer.ts';
 import { TimerQueue } from './endpoint/timer-queue.ts';
 import { AddressTokens, ResetTokens } from './endpoint/tokens.ts';
@@ -79,13 +80,14 @@ export class QuicParts implements QuicDependencies {
     return `quic-${connections}`;
   };
 
-  sharedWith(ids: ConnectionIds<UdpSocket>): DriverShared {
+  sharedWith(ids: ConnectionIds<UdpSocket>, pathCounters: PathCounters): DriverShared {
     return {
       turns: this.turns,
       timers: this.timers,
       ids,
       sendBuffer: this.#sendBuffer,
       watchdog: this.#watchdog ?? Watchdog.acquire(0),
+      pathCounters,
     };
   }
 

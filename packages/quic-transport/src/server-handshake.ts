@@ -1,5 +1,7 @@
 import type { ConnectionKind } from '@stanzaport/core';
-import type { ConnectionDriver, ConnectionEnd, DriverOwner } from './endpoint/connection-driver.ts';
+import type { ConnectionDriver } from './endpoint/connection-driver.ts';
+import type { ConnectionEnd } from './endpoint/connection-end.ts';
+import type { DriverOwner } from './endpoint/driver-owner.ts';
 import type { QuicConnection } from './quic-connection.ts';
 
 /** What a handshake tells its listener; each at most once. */

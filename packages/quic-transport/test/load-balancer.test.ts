@@ -4,8 +4,8 @@ import { type Connection, isMigratable } from '@stanzaport/core';
 import { UdpForwarder } from '@stanzaport/testing';
 import { firstValueFrom } from 'rxjs';
 import { afterEach, describe, expect, test } from 'vitest';
-import { VIRTUAL_PATH } from '../src/endpoint/connection-driver.ts';
 import { parseLongHeader } from '../src/endpoint/packet-header.ts';
+import { VIRTUAL_PATH } from '../src/endpoint/virtual-path.ts';
 import {
   type ConnectionIdGenerator,
   createRandomConnectionIds,

@@ -51,7 +51,7 @@ function ping(client: RawQuicClient): void {
 
 describe('the receiving entity follows its peer', () => {
   test('[QT-05] a NAT rebinding the peer knows nothing of: the new port is proved, told, and used', async () => {
-    const { client, stream, ports, stanzas } = await meet();
+    const { listener, client, stream, ports, stanzas } = await meet();
     for (let rebinding = 1; rebinding <= 10; rebinding++) {
       const { port } = (await client.moveTo('127.0.0.1')).address();
       client.write(0, `<message id='${rebinding}'/>`);
@@ -61,6 +61,7 @@ describe('the receiving entity follows its peer', () => {
       await expect.poll(() => ports.at(-1)).toBe(port);
     }
     expect(ports).toHaveLength(11);
+    expect(listener.counters).toMatchObject({ peersMoved: 10, addressesProved: 10, addressesNotProved: 0 });
   });
 
   test.each([2, 3, 8])('[QT-05] also where the peer keeps %i connection IDs', async (limit) => {
@@ -137,7 +138,7 @@ describe('the receiving entity follows its peer', () => {
   });
 
   test('[QT-05] where the proof does not come, the last proved address counts again though nothing came from it', async () => {
-    const { client, stream, ports } = await meet();
+    const { listener, client, stream, ports } = await meet();
     const old = client.socket;
     const spoofed = await client.moveTo('127.0.0.1', false);
     const spoofedHeard = once(spoofed, 'message');
@@ -148,6 +149,7 @@ describe('the receiving entity follows its peer', () => {
     stream.send("<message id='anybody there?'/>");
     await oldHeard;
     expect(ports).toHaveLength(1);
+    expect(listener.counters).toMatchObject({ peersMoved: 1, addressesProved: 0, addressesNotProved: 1 });
   });
 
   test('[QT-05] a peer that keeps too many connection IDs to be asked for them all is followed, and told of as it was', async () => {

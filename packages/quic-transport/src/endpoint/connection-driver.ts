@@ -1,74 +1,17 @@
-import { type EngineCloseError, type EngineConnection, EngineError, type EnginePath } from '../engine/port.ts';
-import type { Watchdog } from '../watchdog.ts';
+import { type EngineConnection, EngineError } from '../engine/port.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { Carrier } from './carrier.ts';
 import { ClosedConnection } from './closed-connection.ts';
-import type { Addressee, ConnectionIds } from './connection-ids.ts';
+import type { ConnectionEnd } from './connection-end.ts';
+import type { Addressee } from './connection-ids.ts';
+import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './driver-owner.ts';
 import { IssuedConnectionIds } from './issued-connection-ids.ts';
 import { destinationConnectionIdKey } from './packet-header.ts';
-import { PeerAddress, type Whereabouts } from './peer-address.ts';
-import type { SendBuffer } from './send-buffer.ts';
-import type { Deadlined, TimerQueue } from './timer-queue.ts';
-import type { Turns, TurnTaker } from './turns.ts';
+import { PeerPath } from './peer-path.ts';
+import type { Deadlined } from './timer-queue.ts';
+import type { TurnTaker } from './turns.ts';
 import type { UdpSocket } from './udp-socket.ts';
-
-/**
- * The path every engine connection is told it has, for its whole life. The real addresses are the endpoint's: an engine
- * that never sees a second path cannot be led into the endless loop of CVE-2025-7054, and runs out of no path slots
- * (`docs/decisions/0004-virtual-peer-address.md`). Both are documentation addresses (RFC 5737).
- */
-export const VIRTUAL_PATH: EnginePath = Object.freeze({
-  local: Object.freeze({ host: '192.0.2.2', port: 2 }),
-  remote: Object.freeze({ host: '192.0.2.1', port: 1 }),
-});
-
-/** How a connection came to its end, before it is put into words for the user. */
-export type ConnectionEnd =
-  | { readonly type: 'closed'; readonly by: 'local' | 'peer'; readonly error: EngineCloseError }
-  | { readonly type: 'handshake-timeout' }
-  | { readonly type: 'idle-timeout' }
-  | { readonly type: 'stateless-reset' }
-  | { readonly type: 'refused' }
-  /** The peer has used up its byte budget. */
-  | { readonly type: 'excessive-load' }
-  | { readonly type: 'engine-failed'; readonly cause: unknown };
-
-/** What a driver tells the connection it drives. */
-export interface DriverOwner {
-  /** Server: 0-RTT data can be read, and answered, before the handshake is complete. */
-  onEarlyData(): void;
-  /** Keys for application data are there. */
-  onEstablished(): void;
-  /** Streams may be read, and new ones taken. */
-  onInput(): void;
-  /** Writers that wait may go on. */
-  onOutput(): void;
-  /** {@link ConnectionDriver.carrier} is another one. */
-  onPathChanged(): void;
-  /** Bytes the peer may have sent on streams whose readers have not taken them yet. */
-  readonly unreadBytes: number;
-  /** Nothing comes or goes any more. Called once. */
-  onEnd(end: ConnectionEnd): void;
-  /** The last trace is gone: the connection IDs lead nowhere. Called once, after {@link onEnd}. */
-  onReleased(): void;
-}
-
-/** What connections of one endpoint share. */
-export interface DriverShared {
-  readonly turns: Turns;
-  readonly timers: TimerQueue;
-  readonly ids: ConnectionIds<UdpSocket>;
-  readonly sendBuffer: SendBuffer;
-  readonly watchdog: Watchdog;
-}
-
-/** Looks after the path of a client connection. */
-export interface PathWatcher {
-  /** Something authentic has come over the path that was moved to last. Called once for each move. */
-  onHeard(): void;
-  /** So many probe timeouts (RFC 9002 §6.2) in a row were met by nothing. */
-  onSilence(probeTimeouts: number): void;
-}
+import { VIRTUAL_PATH } from './virtual-path.ts';
 
 /** Keeps a copy of the last datagram that was sent. */
 interface LastDatagram {
@@ -81,15 +24,6 @@ interface Closing {
   readonly code: number;
   readonly reason: string;
   readonly giveUpAtMs: number;
-}
-
-/** Timing of one connection, in milliseconds. */
-export interface DriverTiming {
-  readonly handshakeTimeoutMs: number;
-  /** Ours; the lower of both peers' counts. 0 for none. */
-  readonly idleTimeoutMs: number;
-  /** 0 for no keep-alive. */
-  readonly keepAliveMs: number;
 }
 
 /** Sent when a peer has used up its byte budget; as a transport code before the handshake is done (INTERNAL_ERROR). */
@@ -106,8 +40,6 @@ const LEAST_DATAGRAM_BYTES = 64;
  * the time before was lost (RFC 9002 §6.1.1), and the peer may answer each with three times its size.
  */
 const PINGS_OF_A_MOVE = 4;
-/** The proof of an address may take three probe timeouts, of a path whose round trip is not known (RFC 9000 §8.2.4). */
-const PROOF_PERIODS = 3;
 /** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
@@ -125,11 +57,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #timing: DriverTiming;
   readonly #budget: ByteBudget;
   readonly #issued: IssuedConnectionIds;
-  #peer: PeerAddress;
-  /** The ID the peer addressed its last packet to, as far as it was looked at. */
-  #usedNumber = 0;
-  /** A client's socket on which nothing authentic has come since it was moved to. */
-  #awaited: UdpSocket | null = null;
+  readonly #path: PeerPath;
   #pingsDue = 0;
   /** Probe timeouts since something came. */
   #probeTimeouts = 0;
@@ -169,11 +97,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#budget = new ByteBudget(source, addressProved);
     this.engine = engine;
     this.#isOpen = engine.earlyData === 'offered';
-    this.#peer = new PeerAddress(carrier);
     this.#shared = shared;
     this.#timing = timing;
     this.#owner = owner;
     this.#issued = new IssuedConnectionIds(engine, shared.ids, this, ids.source, ids.initial);
+    this.#path = new PeerPath(role, engine, this.#issued, shared.pathCounters, carrier);
     this.#handshakeDeadlineAtMs = performance.now() + timing.handshakeTimeoutMs;
     shared.timers.update(this);
     this.mark();
@@ -181,7 +109,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   /** The path in use; a server's is one whose remote address the peer has proved to be its own (RFC 9000 §8.2). */
   get carrier(): Carrier {
-    return this.#peer.proved;
+    return this.#path.proved;
   }
 
   /** Whether a probe timeout has passed since something came. */
@@ -225,9 +153,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       this.close(this.#established, EXCESSIVE_LOAD, 'too many bytes that carry no XMPP');
       return;
     }
-    const isNews =
-      this.#established &&
-      (this.#role === 'server' ? this.#peer.isNews(socket, remoteAddress, remotePort) : socket === this.#awaited);
+    const isNews = this.#established && this.#path.isNews(socket, remoteAddress, remotePort);
     if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket });
     else this.#hand(datagram);
     this.#issued.collectRetired();
@@ -255,23 +181,9 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     const before = engine.stats().packetsReceived;
     this.#hand(datagram);
     if (engine.stats().packetsReceived === before) return;
-    if (this.#role === 'client') {
-      this.#awaited = null;
-      this.#owner.onPathChanged();
-      this.pathWatcher?.onHeard();
-      return;
-    }
-    const usedNumber = key === null ? -1 : this.#issued.onUsed(key);
-    const ids = { usedNumber, nextNumber: this.#issued.nextNumber };
-    const proofDeadlineAtMs = performance.now() + PROOF_PERIODS * LONGEST_PROBE_TIMEOUT_MS;
-    this.#onWhereabouts(this.#peer.onAuthentic(from, length, ids, proofDeadlineAtMs), usedNumber);
-  }
-
-  #onWhereabouts(whereabouts: Whereabouts, usedNumber: number): void {
-    // RFC 9000 §9.5: a peer that changed the ID along with its address is answered with another one, too.
-    if (whereabouts === 'moved' && usedNumber !== this.#usedNumber) this.engine.changePeerConnectionId();
-    if (usedNumber >= 0) this.#usedNumber = usedNumber;
-    if (whereabouts === 'proved') this.#owner.onPathChanged();
+    const has = this.#path.onAuthentic(from, length, key, performance.now());
+    if (has.changed) this.#owner.onPathChanged();
+    if (has.answered) this.pathWatcher?.onHeard();
     this.#shared.timers.update(this);
   }
 
@@ -281,11 +193,9 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
    */
   moveTo(carrier: Carrier): void {
     if (this.#ended) return;
-    this.#peer = new PeerAddress(carrier);
-    this.#awaited = carrier.socket;
     this.#probeTimeouts = 0;
     this.#pingsDue = PINGS_OF_A_MOVE;
-    this.engine.changePeerConnectionId();
+    this.#path.moveTo(carrier);
     this.mark();
   }
 
@@ -361,7 +271,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     return Math.min(
       this.#engineDeadlineAtMs,
       own,
-      this.#peer.deadlineAtMs,
+      this.#path.deadlineAtMs,
       this.#closing?.giveUpAtMs ?? Number.POSITIVE_INFINITY,
     );
   }
@@ -373,7 +283,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       this.#probeTimeouts += 1;
       this.pathWatcher?.onSilence(this.#probeTimeouts);
     }
-    if (this.#peer.deadlineAtMs <= nowMs) this.#peer.giveUp();
+    if (this.#path.deadlineAtMs <= nowMs) this.#path.giveUp();
     if (this.#pingAtMs <= nowMs) {
       this.engine.ping();
       this.#pingAtMs = nowMs + this.#keepAliveMs;
@@ -421,8 +331,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #transmit(words: LastDatagram | null): ConnectionEnd | null {
     const { engine } = this;
     const { sendBuffer, watchdog } = this.#shared;
-    const peer = this.#peer;
-    const { socket, remoteAddress, remotePort } = peer.carrier;
+    const path = this.#path;
+    const { socket, remoteAddress, remotePort } = path.carrier;
     if (this.#established) this.#issueConnectionIds();
     for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
       const room = this.#room;
@@ -434,7 +344,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       let length: number;
       watchdog.enter();
       try {
-        length = engine.transmit(peer.isProved ? sendBuffer.buffer : sendBuffer.buffer.subarray(0, room));
+        length = engine.transmit(path.isProved ? sendBuffer.buffer : sendBuffer.buffer.subarray(0, room));
       } catch (cause) {
         // The engine does not close in this case, and would fail again and again.
         return { type: 'engine-failed', cause };
@@ -443,7 +353,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       }
       if (length === 0) return null;
       if (words !== null) words.bytes = Uint8Array.from(sendBuffer.buffer.subarray(0, length));
-      peer.onSent(length);
+      path.onSent(length);
       if (this.#budget.send(length)) sendBuffer.send(length, socket, remoteAddress, remotePort);
     }
     this.mark();
@@ -452,11 +362,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   /** Largest datagram that may be sent now, in bytes. */
   get #room(): number {
-    return Math.min(this.#shared.sendBuffer.buffer.length, this.#peer.allowanceBytes);
+    return Math.min(this.#shared.sendBuffer.buffer.length, this.#path.allowanceBytes);
   }
 
   #issueConnectionIds(): void {
-    const { provingNumber } = this.#peer;
+    const { provingNumber } = this.#path;
     if (provingNumber === null) this.#issued.topUp();
     else this.#issued.renew(provingNumber, this.#room);
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { Duplex } from 'node:stream';
-import { VIRTUAL_PATH } from '../../src/endpoint/connection-driver.ts';
+import { VIRTUAL_PATH } from '../../src/endpoint/virtual-path.ts';
 import { type EngineConfigOptions, type EngineConnection, EngineError } from '../../src/engine/port.ts';
 import { QuicheEngine } from '../../src/engine/quiche.ts';
 

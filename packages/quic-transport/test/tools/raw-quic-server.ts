@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import type { TestCredential } from '@stanzaport/testing';
-import { VIRTUAL_PATH } from '../../src/endpoint/connection-driver.ts';
+import { VIRTUAL_PATH } from '../../src/endpoint/virtual-path.ts';
 import type { EngineConfigOptions, EngineConnection } from '../../src/engine/port.ts';
 import { QuicheEngine } from '../../src/engine/quiche.ts';
 
