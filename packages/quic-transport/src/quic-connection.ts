@@ -26,13 +26,13 @@ import type { EarlyHandshake } from './early-handshake.ts';
 import type { ConnectionDriver } from './endpoint/connection-driver.ts';
 import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import type { DriverOwner } from './endpoint/driver-owner.ts';
-import { EngineError } from './engine/port.ts';
 import { APPLICATION_CODE, errorOfEnd, sideOfEnd } from './errors.ts';
 import type { PathManager } from './path-manager.ts';
 import { type ByteStreamHost, QuicByteStream } from './quic-byte-stream.ts';
 import type { QuicSecurity } from './quic-security.ts';
 import type { ReadSlab } from './read-slab.ts';
 import { checkWaitMs, noFurtherStream, StreamCredit } from './stream-credit.ts';
+import { UnacknowledgedStreams } from './unacknowledged-streams.ts';
 
 /** What a QUIC connection is made from, once its handshake is complete, or early data lets it begin before. */
 export interface QuicConnectionOptions {
@@ -68,8 +68,6 @@ const POLLED_STREAMS = 64;
 const READ_UNASKED = 2;
 /** Streams that lost packets keep from their readers at one time; more is what an attacker has. */
 const STREAMS_WITH_GAPS = 4;
-/** Finished streams whose acknowledgement is looked at together. */
-const UNACKNOWLEDGED_BATCH = 32;
 /** How long `openStream` waits for the peer to grant a stream, in milliseconds. */
 const CREDIT_WAIT_MS = 30_000;
 
@@ -103,8 +101,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   readonly #byteStreams = new Map<number, QuicByteStream>();
   readonly #stanzaStreams = new Map<number, StanzaStream>();
   readonly #blocked = new BlockedStreams();
-  /** Streams over on this side whose last bytes the peer may not have acknowledged. */
-  readonly #unacknowledged = new Set<number>();
+  readonly #unacknowledged: UnacknowledgedStreams;
   readonly #credit: StreamCredit;
   #closing: Promise<void> | null = null;
   #abortError: TransportError | null = null;
@@ -112,7 +109,6 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   #settleClosed: (reason: CloseReason) => void = () => undefined;
   #release: () => void = () => undefined;
   readonly #released: Promise<void>;
-  #onAcknowledged: (() => void) | null = null;
   #streamTimer: NodeJS.Timeout | undefined;
 
   constructor(options: QuicConnectionOptions) {
@@ -137,6 +133,8 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     if (this.#early === null) this.#settleHandshake(true);
     this.#giveBack = options.onReleased ?? (() => Promise.resolve());
     this.#credit = new StreamCredit(options.driver.engine, options.role === 'initiating' ? 0 : 1);
+    // A stream that was aborted has settled, but its last words may still be on their way into the engine.
+    this.#unacknowledged = new UnacknowledgedStreams(options.driver.engine, () => this.#byteStreams.size === 0);
     this.#path = new BehaviorSubject(this.#currentPath());
     const onHandlerError = (thrown: unknown): void =>
       this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the connection failed');
@@ -269,8 +267,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#blocked.delete(stream);
     this.#unacknowledged.add(streamId);
     // The step for input may be over in this turn, and it is there that the wait is looked at.
-    if (this.#onAcknowledged !== null) this.markForInput();
-    if (this.#unacknowledged.size >= UNACKNOWLEDGED_BATCH) this.#dropAcknowledged();
+    if (this.#unacknowledged.isAwaited) this.markForInput();
     if (this.#byteStreams.size > 0) return;
     this.#driver.keepsAlive = false;
     this.#awaitStream(this.#limits.authenticationTimeoutMs);
@@ -309,7 +306,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     const { engine } = this;
     if (this.#credit.isAwaited) this.#credit.grant();
     if (this.#onSession !== null) this.#lookForSession(this.#onSession);
-    if (this.#onAcknowledged !== null) this.#checkAcknowledged(this.#onAcknowledged);
+    this.#unacknowledged.look();
     const streams = this.#byteStreams;
     if (streams.size <= POLLED_STREAMS) {
       // With one or two, the attempt to read costs no more than the question whether to.
@@ -429,42 +426,10 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     clearTimeout(this.#streamTimer);
     this.#credit.fail(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
     await Promise.all([...this.#stanzaStreams.values()].map((stream) => stream.close()));
-    if (!this.#settled) await this.#acknowledged(deadlineAtMs - performance.now());
+    if (!this.#settled) await this.#unacknowledged.none(deadlineAtMs - performance.now());
     // CONNECTION_CLOSE throws away what is in flight (RFC 9000 §10.2), so it comes last.
     this.#driver.close(true, APPLICATION_CODE.normal, '');
     await this.#released;
-  }
-
-  /** Resolves when the peer has acknowledged the last byte of every stream, at the latest after `timeoutMs`. */
-  #acknowledged(timeoutMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#onAcknowledged = null;
-        resolve();
-      };
-      const timer = setTimeout(done, Math.max(0, timeoutMs));
-      this.#onAcknowledged = done;
-      this.#checkAcknowledged(done);
-    });
-  }
-
-  #checkAcknowledged(done: () => void): void {
-    this.#dropAcknowledged();
-    // A stream that was aborted has settled, but its last words may still be on their way into the engine.
-    if (this.#byteStreams.size === 0 && this.#unacknowledged.size === 0) done();
-  }
-
-  #dropAcknowledged(): void {
-    for (const streamId of this.#unacknowledged) {
-      try {
-        this.engine.capacity(streamId);
-      } catch (thrown) {
-        // The engine forgets a stream when both of its directions are done and acknowledged.
-        const forgotten = thrown instanceof EngineError && thrown.failure === 'stream-unknown';
-        if (forgotten) this.#unacknowledged.delete(streamId);
-      }
-    }
   }
 
   #finish(reason: CloseReason): void {
@@ -484,7 +449,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
       if (this.#abortError === null) stream.onConnectionEnded(error);
       else stream.destroy(error);
     }
-    this.#onAcknowledged?.();
+    this.#unacknowledged.giveUp();
     this.#path.complete();
     if (reason.clean) this.#inbox.complete();
     else this.#inbox.fail(reason.error);

@@ -2,7 +2,7 @@ import { type EngineConnection, EngineError } from '../engine/port.ts';
 import { ByteBudget } from './byte-budget.ts';
 import type { Carrier } from './carrier.ts';
 import { ClosedConnection } from './closed-connection.ts';
-import type { ConnectionEnd } from './connection-end.ts';
+import { type ConnectionEnd, endOfEngine, isOurs } from './connection-end.ts';
 import type { Addressee } from './connection-ids.ts';
 import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './driver-owner.ts';
 import { IssuedConnectionIds } from './issued-connection-ids.ts';
@@ -372,19 +372,9 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   #judgeEnd(nowMs: number): ConnectionEnd | null {
-    const { engine } = this;
     if (this.#refused) return { type: 'refused' };
-    if (engine.draining || engine.closed || this.#closeSaid || engine.localError !== null) {
-      const { peerError, localError } = engine;
-      if (peerError !== null) return { type: 'closed', by: 'peer', error: peerError };
-      if (this.#overloaded) return { type: 'excessive-load' };
-      if (localError !== null) return { type: 'closed', by: 'local', error: localError };
-      if (engine.timedOut) return { type: this.#established ? 'idle-timeout' : 'handshake-timeout' };
-      if (this.#closeSaid) {
-        return { type: 'closed', by: 'local', error: { application: true, code: 0, reason: new Uint8Array(0) } };
-      }
-      return { type: 'stateless-reset' };
-    }
+    const end = endOfEngine(this.engine, { wasEstablished: this.#established, closeWasSaid: this.#closeSaid });
+    if (end !== null) return this.#overloaded && isOurs(end) ? { type: 'excessive-load' } : end;
     if (!this.#established && nowMs >= this.#handshakeDeadlineAtMs) return { type: 'handshake-timeout' };
     return null;
   }
@@ -394,8 +384,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     const { timers, ids } = this.#shared;
     const { keys } = this.#issued;
     timers.remove(this);
-    const ours = end.type === 'excessive-load' || (end.type === 'closed' && end.by === 'local');
-    const datagram = ours ? lastWords : null;
+    const datagram = isOurs(end) ? lastWords : null;
     const release = (): void => {
       for (const key of keys) ids.remove(key);
       this.#owner.onReleased();
