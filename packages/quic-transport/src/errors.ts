@@ -39,6 +39,8 @@ export function errorOfEnd(end: ConnectionEnd, peer: string, unfinished: boolean
       return new TransportError('XMPP_IDLE_TIMEOUT', `nothing was heard from ${peer} for the idle timeout`);
     case 'stateless-reset':
       return new TransportError('XMPP_PEER_RESET', `${peer} has forgotten the connection (stateless reset)`);
+    case 'forgotten':
+      return new TransportError('XMPP_PEER_RESET', `${peer} answers, but knows nothing of the connection any more`);
     case 'refused':
       return new TransportError('XMPP_REFUSED', `nobody listens at ${peer}`);
     case 'excessive-load':

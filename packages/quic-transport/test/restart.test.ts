@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isMigratable } from '@stanzaport/core';
 import { expect, test } from 'vitest';
 import { AttackVictim } from './tools/attack-victim.ts';
 import { createQuicTransport, DOMAIN, headerOf, targetOf } from './tools/quic-pair.ts';
@@ -29,10 +30,30 @@ test('[QT-07] the server is killed and started again with the same key: the next
   await after.close();
 });
 
+test('[QT-07] a server that is started again ends also a connection that has migrated, after three probe timeouts', async () => {
+  const staticKey = randomBytes(32);
+  const before = await AttackVictim.start({ options: { staticKey } });
+  const { port } = before;
+  const transport = await createQuicTransport({ domains: [] });
+  const connection = await transport.connect(targetOf({ family: 'IPv4', address: '127.0.0.1', port }));
+  if (!isMigratable(connection)) throw new Error('this connection cannot migrate');
+  const stream = await connection.openStream();
+  stream.sendHeader({ to: DOMAIN });
+  await headerOf(stream);
+  // From now on it goes by another connection ID, whose reset token the engine does not know.
+  await connection.migrate({ localAddress: '127.0.0.2' });
+  await before.kill();
+  const after = await AttackVictim.start({ options: { staticKey }, port });
+  stream.send("<message to='nobody'/>");
+  expect(await stream.closed).toMatchObject({ clean: false, error: { category: 'peer-reset' } });
+  await connection.close();
+  await after.close();
+});
+
 test('[QT-07] with another key the reset is none for the peer, which finds out by itself', async () => {
   const before = await AttackVictim.start({ options: { staticKey: randomBytes(32) } });
   const { port } = before;
-  const transport = await createQuicTransport({ domains: [], options: { idleTimeoutMs: 1_500 } });
+  const transport = await createQuicTransport({ domains: [] });
   const connection = await transport.connect(targetOf({ family: 'IPv4', address: '127.0.0.1', port }));
   const stream = await connection.openStream();
   stream.sendHeader({ to: DOMAIN });
@@ -40,7 +61,7 @@ test('[QT-07] with another key the reset is none for the peer, which finds out b
   await before.kill();
   const after = await AttackVictim.start({ options: { staticKey: randomBytes(32) }, port });
   stream.send("<message to='nobody'/>");
-  expect(await connection.closed).toMatchObject({ clean: false, error: { category: 'timeout' } });
+  expect(await connection.closed).toMatchObject({ clean: false, error: { category: 'peer-reset' } });
   expect((await after.report()).counters.statelessResets).toBeGreaterThan(0);
   await connection.close();
   await after.close();

@@ -40,6 +40,11 @@ const LEAST_DATAGRAM_BYTES = 64;
  * the time before was lost (RFC 9002 §6.1.1), and the peer may answer each with three times its size.
  */
 const PINGS_OF_A_MOVE = 4;
+/**
+ * The engine knows the reset token of the handshake's connection ID only. But a server that answers every probe, and with
+ * nothing that could be read, has forgotten the connection; nobody who cannot keep its own answers away can feign that.
+ */
+const FORGOTTEN = { probeTimeouts: 3, meaninglessAnswers: 2 };
 /** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
@@ -59,8 +64,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #issued: IssuedConnectionIds;
   readonly #path: PeerPath;
   #pingsDue = 0;
-  /** Probe timeouts since something came. */
+  /** Probe timeouts since something authentic came. */
   #probeTimeouts = 0;
+  /** Datagrams since then that were not: a server that has forgotten us sends such ones (RFC 9000 §10.3). */
+  #meaninglessAnswers = 0;
   /** Streams can be used: the handshake is complete, or early data has a part in it. */
   #isOpen: boolean;
   #established = false;
@@ -69,6 +76,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   /** The peer broke the protocol: the engine's next datagram says so. */
   #violated = false;
   #overloaded = false;
+  #forgotten = false;
   /** The end is of our making, and waits for room to be said. */
   #closing: Closing | null = null;
   #closeSaid = false;
@@ -147,13 +155,13 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
     if (this.#ended) return;
-    this.#probeTimeouts = 0;
     if (!this.#budget.receive(datagram.length)) {
       this.#overloaded = true;
       this.close(this.#established, EXCESSIVE_LOAD, 'too many bytes that carry no XMPP');
       return;
     }
-    const isNews = this.#established && this.#path.isNews(socket, remoteAddress, remotePort);
+    const isNews =
+      this.#established && (this.#probeTimeouts > 0 || this.#path.isNews(socket, remoteAddress, remotePort));
     if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket });
     else this.#hand(datagram);
     this.#issued.collectRetired();
@@ -173,14 +181,20 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     }
   }
 
-  /** A datagram that came another way than the last one: whether it is authentic makes a difference. */
+  /** A datagram that came another way than the last one, or after a silence: whether it is authentic makes a difference. */
   #receiveNews(datagram: Buffer, from: Carrier): void {
     const { engine } = this;
     const key = destinationConnectionIdKey(datagram, this.#shared.ids.bytes);
     const { length } = datagram;
     const before = engine.stats().packetsReceived;
     this.#hand(datagram);
-    if (engine.stats().packetsReceived === before) return;
+    if (engine.stats().packetsReceived === before) {
+      this.#meaninglessAnswers += 1;
+      return;
+    }
+    this.#probeTimeouts = 0;
+    this.#meaninglessAnswers = 0;
+    if (!this.#path.isNews(from.socket, from.remoteAddress, from.remotePort)) return;
     const has = this.#path.onAuthentic(from, length, key, performance.now());
     if (has.changed) this.#owner.onPathChanged();
     if (has.answered) this.pathWatcher?.onHeard();
@@ -280,8 +294,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     if (this.#engineDeadlineAtMs <= nowMs) {
       this.engine.onDeadline();
       this.#engineDeadlineAtMs = Number.POSITIVE_INFINITY;
-      this.#probeTimeouts += 1;
-      this.pathWatcher?.onSilence(this.#probeTimeouts);
+      this.#onProbeTimeout();
     }
     if (this.#path.deadlineAtMs <= nowMs) this.#path.giveUp();
     if (this.#pingAtMs <= nowMs) {
@@ -289,6 +302,14 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       this.#pingAtMs = nowMs + this.#keepAliveMs;
     }
     this.mark();
+  }
+
+  #onProbeTimeout(): void {
+    this.#probeTimeouts += 1;
+    const isForgotten =
+      this.#probeTimeouts >= FORGOTTEN.probeTimeouts && this.#meaninglessAnswers >= FORGOTTEN.meaninglessAnswers;
+    if (isForgotten && this.#role === 'client') this.#forgotten = true;
+    else this.pathWatcher?.onSilence(this.#probeTimeouts);
   }
 
   #establish(): void {
@@ -373,6 +394,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
 
   #judgeEnd(nowMs: number): ConnectionEnd | null {
     if (this.#refused) return { type: 'refused' };
+    if (this.#forgotten) return { type: 'forgotten' };
     const end = endOfEngine(this.engine, { wasEstablished: this.#established, closeWasSaid: this.#closeSaid });
     if (end !== null) return this.#overloaded && isOurs(end) ? { type: 'excessive-load' } : end;
     if (!this.#established && nowMs >= this.#handshakeDeadlineAtMs) return { type: 'handshake-timeout' };

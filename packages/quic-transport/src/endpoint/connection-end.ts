@@ -6,6 +6,8 @@ export type ConnectionEnd =
   | { readonly type: 'handshake-timeout' }
   | { readonly type: 'idle-timeout' }
   | { readonly type: 'stateless-reset' }
+  /** Every probe is answered, and by nothing that could be read. */
+  | { readonly type: 'forgotten' }
   | { readonly type: 'refused' }
   /** The peer has used up its byte budget. */
   | { readonly type: 'excessive-load' }
