@@ -164,3 +164,28 @@ describe('sockets', () => {
     expect(listener.routeCount).toBe(0);
   }, 120_000);
 });
+
+test('[QT-19] two key updates of the peer are invisible', async () => {
+  const listener = await listenWith({ domains: [ATTACKED_DOMAIN] });
+  const accepted = firstValueFrom(listener.connections$);
+  const peer = await UdpAttacker.connect(listener.address.port);
+  const forge = peer.forge;
+  let offset = 0;
+  const say = (text: string): Promise<void> => {
+    const data = Buffer.from(text);
+    const stream = frame.stream(0, offset, data);
+    offset += data.length;
+    // The keys may change again only when packets sealed with these are acknowledged; so are those of the server here.
+    return peer.send(forge.seal(stream, frame.ack(20, 20)));
+  };
+  await say(ATTACKER_HEADER);
+  const stream = await firstValueFrom((await accepted).streams$);
+  const { stanzas } = collect(stream);
+  stream.markAuthenticated();
+  for (let generation = 0; generation < 3; generation++) {
+    if (generation > 0) forge.updateKeys();
+    await say(`<message id='${generation}'/>`);
+    await expect.poll(() => stanzas.length).toBe(generation + 1);
+  }
+  await peer.stop();
+});

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import {
   initialKeys,
@@ -59,6 +59,8 @@ export interface InitialParts {
   readonly packetBytes?: number;
 }
 
+/** HkdfLabel of RFC 8446 §7.1 for 32 bytes of "quic ku", with the counter of the first block. */
+const KEY_UPDATE = Buffer.concat([Uint8Array.of(0, 32, 13), Buffer.from('tls13 quic ku'), Uint8Array.of(0, 1)]);
 const PACKET_NUMBER_BYTES = 4;
 const TAG_BYTES = 16;
 
@@ -96,15 +98,26 @@ export function forgeInitial(parts: InitialParts): Uint8Array {
 
 /** Seals 1-RTT packets of one side of a live connection, whose secret stands in an SSLKEYLOGFILE (RFC 9850). */
 export class ShortPacketForge {
-  readonly #keys: PacketKeys;
+  #secret: Uint8Array;
+  #keys: PacketKeys;
+  #keyPhase = 0;
   readonly #destinationConnectionId: Uint8Array;
   #packetNumber: number;
 
   /** @param firstPacketNumber above all that the side itself will send. */
   constructor(keyLogFile: string, side: PacketSide, destinationConnectionId: Uint8Array, firstPacketNumber = 1000) {
-    this.#keys = loggedKeys(keyLogFile, side);
+    this.#secret = loggedSecret(keyLogFile, side);
+    this.#keys = packetKeys(this.#secret);
     this.#destinationConnectionId = Uint8Array.from(destinationConnectionId);
     this.#packetNumber = firstPacketNumber;
+  }
+
+  /** From now on packets are sealed with the next keys (RFC 9001 §6); those of the header stay. */
+  updateKeys(): void {
+    const { headerProtection } = this.#keys;
+    this.#secret = createHmac('sha256', this.#secret).update(KEY_UPDATE).digest();
+    this.#keys = { ...packetKeys(this.#secret), headerProtection };
+    this.#keyPhase ^= 1;
   }
 
   /** One datagram with one packet of these frames. */
@@ -112,7 +125,7 @@ export class ShortPacketForge {
     const number = Buffer.alloc(PACKET_NUMBER_BYTES);
     number.writeUInt32BE(this.#packetNumber++);
     const header = Buffer.concat([
-      Uint8Array.of(0x40 | (PACKET_NUMBER_BYTES - 1)),
+      Uint8Array.of(0x40 | (this.#keyPhase << 2) | (PACKET_NUMBER_BYTES - 1)),
       this.#destinationConnectionId,
       number,
     ]);
@@ -127,7 +140,7 @@ export class ShortPacketReader {
 
   /** @param connectionIdBytes of the receiver's connection IDs. */
   constructor(keyLogFile: string, side: PacketSide, connectionIdBytes: number) {
-    this.#keys = loggedKeys(keyLogFile, side);
+    this.#keys = packetKeys(loggedSecret(keyLogFile, side));
     this.#connectionIdBytes = connectionIdBytes;
   }
 
@@ -138,9 +151,9 @@ export class ShortPacketReader {
   }
 }
 
-function loggedKeys(keyLogFile: string, side: PacketSide): PacketKeys {
+function loggedSecret(keyLogFile: string, side: PacketSide): Uint8Array {
   const label = `${side.toUpperCase()}_TRAFFIC_SECRET_0`;
   const secret = new RegExp(`^${label} [0-9a-f]+ ([0-9a-f]{64})$`, 'm').exec(readFileSync(keyLogFile, 'utf8'))?.[1];
   if (secret === undefined) throw new Error(`${keyLogFile} has no ${label} of 32 bytes`);
-  return packetKeys(Buffer.from(secret, 'hex'));
+  return Buffer.from(secret, 'hex');
 }
