@@ -125,6 +125,7 @@ export type CertificateReason =
   | 'weak'
   | 'limit'
   | 'revoked'
+  | 'revocation-unknown'
   | 'name-mismatch'
   | 'pin'
   | 'refused-by-peer'

@@ -20,12 +20,27 @@ export type { MigratableConnection, MigrateOptions } from './migration.ts';
 export { isMigratable } from './migration.ts';
 export type { CoreOptions } from './module.ts';
 export { coreModule } from './module.ts';
-export type { ConnectionSecurity, IdentityQuestion, PeerVerdict } from './security.ts';
+export type {
+  AddressQuestion,
+  ConnectionSecurity,
+  Delegation,
+  DomainQuestion,
+  IdentityQuestion,
+  PeerVerdict,
+} from './security.ts';
 export type { StreamErrorCondition, StreamErrorDetails } from './stream-error.ts';
 export { STREAM_ERROR_CONDITIONS, StreamError } from './stream-error.ts';
 export { endingFaultyStreams } from './stream-handler-fault.ts';
 export type { StreamHeader, StreamHeaderFields } from './stream-header.ts';
-export { CONTENT_NAMESPACES } from './stream-header-rules.ts';
+export { CONTENT_NAMESPACES, completeHeader, judgeHeader } from './stream-header-rules.ts';
+export {
+  isFeatures,
+  isStanza,
+  isStarttls,
+  isStreamError,
+  parseStreamError,
+  STARTTLS_FAILURE,
+} from './stream-nonzas.ts';
 export type { PooledStreamOptions, StreamPoolOptions } from './stream-pool.ts';
 export { StreamPool } from './stream-pool.ts';
 export type { Token, TransportRegistration } from './tokens.ts';
@@ -33,7 +48,9 @@ export { LIMITS, LOGGER, TRANSPORT } from './tokens.ts';
 export type { ConnectTarget, DrainOptions, Listener, ListenOptions, Transport } from './transport.ts';
 export { TransportHub } from './transport-hub.ts';
 export { checkUrgency, DEFAULT_URGENCY } from './urgency.ts';
+export type { XmlReaderLimits, XmlStreamSink } from './xml/reader.ts';
+export { XmlStreamReader } from './xml/reader.ts';
 export { Stanza } from './xml/stanza.ts';
-export { escapeAttribute, escapeText } from './xml/writer.ts';
+export { escapeAttribute, escapeText, STREAM_END, writeHeader, writeStreamError } from './xml/writer.ts';
 export type { StanzaStreamOptions } from './xml-stream.ts';
 export { createStanzaStream } from './xml-stream.ts';

@@ -35,6 +35,7 @@ const EXTENDED_KEY_USAGES = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
   codeSigning: '1.3.6.1.5.5.7.3.3',
+  ocspSigning: '1.3.6.1.5.5.7.3.9',
   anyExtendedKeyUsage: '2.5.29.37.0',
 } as const;
 export type TestExtendedKeyUsage = keyof typeof EXTENDED_KEY_USAGES;

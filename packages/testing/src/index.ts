@@ -3,6 +3,7 @@
  * a transport that needs no network ({@link MemoryTransport}), a network that is bad by plan ({@link UdpForwarder}), and the
  * kit's own tools for tests of one's own.
  */
+export { addressVectors } from './address-vectors.ts';
 export type { Collector } from './cases/collector.ts';
 export { collect } from './cases/collector.ts';
 export type { ConnectionPair, StreamPair } from './cases/harness.ts';
@@ -29,6 +30,7 @@ export type {
   TransportCapabilities,
   TransportPair,
 } from './conformance-setup.ts';
+export { delegatedName, delegationVectors, fingerprintOf, pinOf } from './delegation-vectors.ts';
 export type { RebindOptions } from './fault-client.ts';
 export { ForwardedClient } from './fault-client.ts';
 export type { DatagramEvent, DiscardReason, FaultCounters, FaultDirection, SeenDatagram } from './fault-events.ts';
@@ -46,4 +48,6 @@ export type { MemoryTransportOptions } from './memory-transport.ts';
 export { MemoryTransport } from './memory-transport.ts';
 export type { MemoryModuleOptions } from './module.ts';
 export { memoryTransportModule } from './module.ts';
+export type { CrlOptions, OcspOptions } from './revocation.ts';
+export { createCrl, createOcspResponse } from './revocation.ts';
 export type { TestHash, TestKeyAlgorithm } from './test-keys.ts';

@@ -1,9 +1,9 @@
-import { type IdentityQuestion, isIpLiteral, normalizeDomain } from '@stanzaport/core';
+import { type DomainQuestion, isIpLiteral, normalizeDomain } from '@stanzaport/core';
 import { type IssueOptions, otherName, type TestCa } from './certificates.ts';
-import { contextPrimitive, utf8String } from './der-writer.ts';
+import { contextPrimitive, ia5String, utf8String } from './der-writer.ts';
 import type { VectorRecipe } from './vector-recipe.ts';
 
-type Purpose = IdentityQuestion['purpose'];
+type Purpose = DomainQuestion['purpose'];
 type Row = readonly [
   requirement: string,
   name: string,
@@ -64,6 +64,14 @@ const ROWS: readonly Row[] = [
   ['CERT-05', 'XmppAddr with a localpart', xmpp('u@a.example'), 'a.example', 's2s-server', MISMATCH],
   ['CERT-05', 'XmppAddr with a resource', xmpp('a.example/x'), 'a.example', 's2s-server', MISMATCH],
   ['CERT-05', 'XmppAddr with a wildcard', xmpp('*.a.example'), 'x.a.example', 's2s-server', MISMATCH],
+  [
+    'CERT-05',
+    'XmppAddr of the wrong string type',
+    { otherNames: [otherName('1.3.6.1.5.5.7.8.5', ia5String('a.example'))] },
+    'a.example',
+    's2s-server',
+    MISMATCH,
+  ],
   ['CERT-05', 'XmppAddr in Unicode', xmpp('bücher.example'), 'xn--bcher-kva.example', 's2s-server', 'good'],
 
   ['CERT-06', 'wildcard, one label', dns('*.a.example'), 'x.a.example', 'c2s-server', 'good'],
@@ -75,6 +83,10 @@ const ROWS: readonly Row[] = [
   ['CERT-06', 'wildcard alone', dns('*'), 'example', 'c2s-server', MISMATCH],
   ['CERT-06', 'two wildcards', dns('*.*.example'), 'x.a.example', 'c2s-server', MISMATCH],
   ['CERT-06', 'wildcard in an SRVName', srv('_xmpp-server.*.a.example'), 'x.a.example', 's2s-server', 'good'],
+  ['CERT-06', 'wildcard in an SRVName, no label', srv('_xmpp-server.*.a.example'), 'a.example', 's2s-server', MISMATCH],
+  ['CERT-06', 'wildcard within an A-label', dns('xn--*.a.example'), 'xn--bcher-kva.a.example', 'c2s-server', MISMATCH],
+  ['CERT-06', 'wildcard behind a label', dns('x.*'), 'x.example', 'c2s-server', MISMATCH],
+  ['CERT-06', 'wildcard asked for', dns('*.a.example'), '*.a.example', 'c2s-server', MISMATCH],
   ['CERT-06', 'wildcard as the service', srv('*.a.example'), 'a.example', 's2s-server', MISMATCH],
 
   ['CERT-07', 'A-label for a U-label', dns('xn--bcher-kva.example'), 'bücher.example', 'c2s-server', 'good'],
@@ -83,6 +95,19 @@ const ROWS: readonly Row[] = [
   ['CERT-07', 'domain that cannot be converted', dns('a b.example'), 'a b.example', 'c2s-server', MISMATCH],
 
   ['CERT-08', 'NUL in a dNSName', dns('a.example\0.evil.example'), 'a.example', 'c2s-server', MISMATCH],
+  ['CERT-08', 'NUL in an SRVName', srv('_xmpp-server.a.example\0.evil.example'), 'a.example', 's2s-server', MISMATCH],
+  ['CERT-08', 'NUL in an XmppAddr', xmpp('a.example\0.evil.example'), 'a.example', 's2s-server', MISMATCH],
+  ['CERT-08', 'NUL behind a dNSName', dns('a.example\0'), 'a.example', 'c2s-server', MISMATCH],
+  ['CERT-08', 'IPv6 literal in an XmppAddr', xmpp('[2001:db8::1]'), '[2001:db8::1]', 's2s-server', MISMATCH],
+  ['CERT-08', 'wildcard over an IP literal', dns('*.0.2.1'), '192.0.2.1', 'c2s-server', MISMATCH],
+  [
+    'CERT-08',
+    'domain in an e-mail address',
+    { otherNames: [contextPrimitive(1, Buffer.from('u@a.example'))] },
+    'a.example',
+    's2s-server',
+    MISMATCH,
+  ],
   ['CERT-08', 'space behind a dNSName', dns('a.example '), 'a.example', 'c2s-server', MISMATCH],
   ['CERT-08', 'dot behind a dNSName', dns('a.example.'), 'a.example', 'c2s-server', MISMATCH],
   ['CERT-08', 'dot behind an XmppAddr', xmpp('a.example.'), 'a.example', 's2s-server', MISMATCH],

@@ -1,4 +1,4 @@
-import type { IdentityQuestion } from '@stanzaport/core';
+import type { DomainQuestion } from '@stanzaport/core';
 import {
   createTestCa,
   type IssueOptions,
@@ -107,7 +107,7 @@ async function garbled(ca: TestCa): Promise<TestCredential> {
 
 function purposesOf(ca: TestCa): readonly VectorRecipe[] {
   const row = (
-    purpose: IdentityQuestion['purpose'],
+    purpose: DomainQuestion['purpose'],
     extendedKeyUsage: readonly TestExtendedKeyUsage[] | null,
     expected: Expected,
   ): VectorRecipe => ({

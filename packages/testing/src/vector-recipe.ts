@@ -1,4 +1,4 @@
-import type { IdentityQuestion } from '@stanzaport/core';
+import type { DomainQuestion } from '@stanzaport/core';
 import type { CertificateVector } from './certificate-vector.ts';
 import { type IssueOptions, type TestCa, type TestCredential, toPem } from './certificates.ts';
 
@@ -11,7 +11,7 @@ export interface VectorRecipe extends Omit<CertificateVector, 'credential' | 'se
 
 /** The domain that path vectors ask for. */
 export const DOMAIN = 'a.example';
-export const QUESTION: IdentityQuestion = { domain: DOMAIN, purpose: 's2s-server' };
+export const QUESTION: DomainQuestion = { domain: DOMAIN, purpose: 's2s-server' };
 /** Names it. */
 export const NAMED: IssueOptions = { dnsNames: [DOMAIN] };
 export type Issue = VectorRecipe['issue'];

@@ -55,6 +55,7 @@ const ALERT_OF: Record<CertificateReason, number> = {
   weak: TLS_ALERT.bad_certificate,
   limit: TLS_ALERT.bad_certificate,
   revoked: TLS_ALERT.certificate_revoked,
+  'revocation-unknown': TLS_ALERT.certificate_unknown,
   'name-mismatch': TLS_ALERT.bad_certificate,
   pin: TLS_ALERT.bad_certificate,
   'refused-by-peer': TLS_ALERT.certificate_unknown,

@@ -37,7 +37,7 @@ const EXTENSION = {
 const UNDERSTOOD: ReadonlySet<string> = new Set(Object.values(EXTENSION));
 
 /** Bits of the key usage (RFC 5280 §4.2.1.3). */
-export const KEY_USAGE = { digitalSignature: 0, keyCertSign: 5 } as const;
+export const KEY_USAGE = { digitalSignature: 0, keyCertSign: 5, cRLSign: 6 } as const;
 
 interface Extension {
   readonly critical: boolean;
@@ -49,6 +49,8 @@ export interface Certificate {
   readonly der: Uint8Array;
   /** 1, 2 or 3. */
   readonly version: number;
+  /** Contents of the INTEGER, one character an octet; unique among the certificates of an issuer. */
+  readonly serialNumber: string;
   /** What is signed. */
   readonly tbsCertificate: Uint8Array;
   /** The AlgorithmIdentifier of the signature, DER. */
@@ -71,6 +73,8 @@ export interface Certificate {
   readonly authorityKeyId: string | null;
   readonly subjectAltNames: readonly GeneralName[];
   readonly nameConstraints: NameConstraints | null;
+  /** DER, whole. */
+  readonly subjectPublicKeyInfo: Uint8Array;
   /** The AlgorithmIdentifier of the public key, DER. */
   readonly keyAlgorithm: Uint8Array;
   /** Made on first use. @throws DerError for bytes that are no key. */
@@ -90,7 +94,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   outer.end();
 
   const version = tbs.peek === constructedTag(0) ? readVersion(tbs.enter(constructedTag(0))) : 1;
-  tbs.next(TAG.integer);
+  const serialNumber = latin1(tbs.next(TAG.integer).content);
   const innerAlgorithm = tbs.next(TAG.sequence).encoding;
   if (Buffer.compare(innerAlgorithm, signatureAlgorithm) !== 0) {
     throw new DerError('Two different signature algorithms');
@@ -115,6 +119,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   return {
     der,
     version,
+    serialNumber,
     tbsCertificate: tbsCertificate.encoding,
     signatureAlgorithm,
     signature,
@@ -130,6 +135,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
     authorityKeyId: read(EXTENSION.authorityKeyIdentifier, readAuthorityKeyId),
     subjectAltNames: read(EXTENSION.subjectAltName, readGeneralNames) ?? [],
     nameConstraints: read(EXTENSION.nameConstraints, readNameConstraints),
+    subjectPublicKeyInfo: spki.encoding,
     keyAlgorithm: new DerReader(spki.content).next(TAG.sequence).encoding,
     get publicKey(): KeyObject {
       publicKey ??= readPublicKey(spki.encoding);

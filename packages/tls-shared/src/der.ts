@@ -4,6 +4,7 @@ export const TAG = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  enumerated: 0x0a,
   objectIdentifier: 0x06,
   utf8String: 0x0c,
   ia5String: 0x16,

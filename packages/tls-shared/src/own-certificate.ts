@@ -1,4 +1,4 @@
-import type { ConnectionSecurity, IdentityQuestion } from '@stanzaport/core';
+import type { ConnectionSecurity, DomainQuestion } from '@stanzaport/core';
 import { parseCertificate } from './certificate.ts';
 import { findMatch } from './identity.ts';
 
@@ -10,7 +10,7 @@ import { findMatch } from './identity.ts';
  */
 export function ownCertificateProves(
   chain: readonly Uint8Array[],
-  question: IdentityQuestion,
+  question: DomainQuestion,
   nowMs: number = Date.now(),
 ): boolean {
   const [endEntityDer] = chain;

@@ -20,6 +20,7 @@ export const PATH_LIMITS = {
 export const EXTENDED_KEY_USAGE = {
   serverAuth: '1.3.6.1.5.5.7.3.1',
   clientAuth: '1.3.6.1.5.5.7.3.2',
+  ocspSigning: '1.3.6.1.5.5.7.3.9',
 } as const;
 
 /** Why a path is refused. */
@@ -36,6 +37,8 @@ export interface PathQuestion {
   /** Extended key usages, one of which the whole path must allow. */
   readonly purposes: readonly string[];
   readonly nowMs: number;
+  /** What is known of revocations, asked of each whole path; null where the path may be used. */
+  readonly checkRevocation: (path: readonly Certificate[]) => Refusal | null;
 }
 
 /** A path from the end-entity certificate to a trust anchor, both included, or why there is none. */
@@ -70,6 +73,7 @@ class PathSearch {
   run(endEntity: Certificate): PathResult {
     const path = this.#extend([endEntity]);
     if (path !== null) return { path, refusal: null };
+    if (this.#refusal?.reason === 'revoked') return { path: null, refusal: this.#refusal };
     if (this.#checksLeft < 0) return refused('limit', 'The path takes too many signature checks');
     return { path: null, refusal: this.#refusal ?? refusal('unknown-ca', 'No path leads to a trust anchor') };
   }
@@ -80,7 +84,10 @@ class PathSearch {
     for (const anchor of this.#question.anchorsNamed(top.issuer)) {
       if (!this.#isIssuedBy(top, anchor, true)) continue;
       const whole = [...path, anchor];
-      const fault = checkWhole(whole, this.#question.purposes);
+      const revocation = this.#question.checkRevocation(whole);
+      // That a certificate was revoked outweighs whatever else is wrong, with this path or others.
+      if (revocation?.reason === 'revoked') this.#refusal = revocation;
+      const fault = checkWhole(whole, this.#question.purposes) ?? revocation;
       if (fault === null) return whole;
       this.#refusal ??= fault;
     }
@@ -108,10 +115,28 @@ class PathSearch {
   }
 }
 
+/**
+ * What a certificate that is good without a path still has to satisfy: its own time, key and usages. It may be one of a
+ * CA, as self-signed ones often are.
+ */
+export function checkAlone(
+  certificate: Certificate,
+  { purposes, nowMs }: Pick<PathQuestion, 'purposes' | 'nowMs'>,
+): Refusal | null {
+  if (!purposes.some((purpose) => allowsPurpose(certificate, purpose))) {
+    return refusal('key-usage', 'The certificate is not for this purpose');
+  }
+  return checkSigner(certificate, nowMs);
+}
+
 function checkEndEntity(certificate: Certificate, { nowMs }: PathQuestion): Refusal | null {
   if (certificate.basicConstraints?.ca === true) {
     return refusal('key-usage', 'The end-entity certificate is one of a CA');
   }
+  return checkSigner(certificate, nowMs);
+}
+
+function checkSigner(certificate: Certificate, nowMs: number): Refusal | null {
   if (certificate.keyUsage?.has(KEY_USAGE.digitalSignature) === false) {
     return refusal('key-usage', 'The end-entity certificate is not for digital signatures');
   }
@@ -134,9 +159,10 @@ function checkAny(certificate: Certificate, nowMs: number): Refusal | null {
   if (certificate.hasUnknownCriticalExtension) {
     return refusal('unknown-critical-extension', 'A certificate has a critical extension that is not understood');
   }
-  if (nowMs > certificate.notAfterMs)
+  // Asked so that a clock that tells no number refuses.
+  if (!(nowMs <= certificate.notAfterMs))
     return refusal('expired', `A certificate ended ${isoDate(certificate.notAfterMs)}`);
-  if (nowMs < certificate.notBeforeMs) {
+  if (!(nowMs >= certificate.notBeforeMs)) {
     return refusal('not-yet-valid', `A certificate begins ${isoDate(certificate.notBeforeMs)}`);
   }
   return hasAcceptableKey(certificate) ? null : refusal('weak', 'A key is too weak or of a kind not accepted');

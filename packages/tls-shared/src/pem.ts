@@ -9,7 +9,12 @@ export const isPem = (text: string): boolean => text.includes('-----BEGIN ');
  * @returns null where a block is no base64.
  */
 export function readPemCertificates(text: string): readonly Uint8Array[] | null {
-  const blocks = [...text.matchAll(BLOCK)].filter(([, label]) => label === 'CERTIFICATE');
+  return readPemBlocks(text, 'CERTIFICATE');
+}
+
+/** The same for blocks of another label. */
+export function readPemBlocks(text: string, wanted: string): readonly Uint8Array[] | null {
+  const blocks = [...text.matchAll(BLOCK)].filter(([, label]) => label === wanted);
   const bodies = blocks.map(([, , body = '']) => body.replace(/\s/g, ''));
   return bodies.every((body) => BASE64.test(body)) ? bodies.map((body) => Buffer.from(body, 'base64')) : null;
 }

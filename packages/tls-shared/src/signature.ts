@@ -1,4 +1,4 @@
-import { constants, type SignKeyObjectInput, type VerifyKeyObjectInput, verify } from 'node:crypto';
+import { constants, type KeyObject, type SignKeyObjectInput, type VerifyKeyObjectInput, verify } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 
 type SignatureAlgorithm = { readonly keyType: string; readonly hash: string | null; readonly saltLength?: number };
@@ -38,7 +38,12 @@ const MOST_RSA_EXPONENT = 2n ** 33n;
 
 /** Whether the algorithm of the signature on `certificate` is one we accept. */
 export function hasAcceptableSignature(certificate: Certificate): boolean {
-  return SIGNATURES.has(hex(certificate.signatureAlgorithm));
+  return isAcceptableSignature(certificate.signatureAlgorithm);
+}
+
+/** @param algorithm the whole AlgorithmIdentifier, DER. */
+export function isAcceptableSignature(algorithm: Uint8Array): boolean {
+  return SIGNATURES.has(hex(algorithm));
 }
 
 /** Whether its public key is of an algorithm and size we accept. */
@@ -52,13 +57,26 @@ export function hasAcceptableKey(certificate: Pick<Certificate, 'keyAlgorithm' |
 
 /** Whether `issuer`'s key made the signature on `certificate`. Both must have been found acceptable before. */
 export function isSignedBy(certificate: Certificate, issuer: Certificate): boolean {
-  const algorithm = SIGNATURES.get(hex(certificate.signatureAlgorithm));
-  const key = issuer.publicKey;
+  const { tbsCertificate: content, signatureAlgorithm: algorithm, signature } = certificate;
+  return isSignature({ content, algorithm, signature }, issuer.publicKey);
+}
+
+/** Something signed, as X.509 has it: certificates, CRLs and OCSP responses. */
+export interface Signed {
+  readonly content: Uint8Array;
+  /** The whole AlgorithmIdentifier, DER. */
+  readonly algorithm: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Whether `key` made the signature, by an algorithm we accept. */
+export function isSignature({ content, algorithm: identifier, signature }: Signed, key: KeyObject): boolean {
+  const algorithm = SIGNATURES.get(hex(identifier));
   if (algorithm === undefined || key.asymmetricKeyType !== algorithm.keyType) return false;
   const { saltLength } = algorithm;
   const input: VerifyKeyObjectInput & SignKeyObjectInput =
     saltLength === undefined ? { key } : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength };
-  return verify(algorithm.hash, certificate.tbsCertificate, input, certificate.signature);
+  return verify(algorithm.hash, content, input, signature);
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');

@@ -1,5 +1,5 @@
-import type { PeerVerdict } from '@stanzaport/core';
-import { certificateVectors, createTestCa } from '@stanzaport/testing';
+import type { IdentityQuestion, PeerVerdict } from '@stanzaport/core';
+import { addressVectors, certificateVectors, createTestCa, delegationVectors } from '@stanzaport/testing';
 import { CertificatePolicy } from '@stanzaport/tls-shared';
 import { describe, expect, test } from 'vitest';
 import { recordingLogger } from './tools/recording-logger.ts';
@@ -9,11 +9,12 @@ const policy = new CertificatePolicy({ trust: [ca.rootPem] });
 const QUESTION = { domain: 'a.example', purpose: 's2s-server' } as const;
 
 /** CERT-01: the alerts a peer may get for its certificate. */
-const CERTIFICATE_ALERTS = [42, 43, 44, 45, 46, 48];
+const CERTIFICATE_ALERTS: readonly number[] = [42, 43, 44, 45, 46, 48];
 
 describe('vectors of group D', async () => {
-  for (const { requirement, name, credential, question, expected } of await certificateVectors(ca)) {
-    test(`[${requirement}] ${name}: ${expected}`, () => {
+  const vectors = [...(await certificateVectors(ca)), ...(await delegationVectors(ca)), ...(await addressVectors(ca))];
+  for (const { requirement, name, credential, question, expected } of vectors) {
+    test(`[${requirement}] ${question.purpose}, ${name}: ${expected}`, () => {
       const verdict = policy.verifyPeer(credential.chainDer, question);
       expect(reasonOf(verdict)).toBe(expected);
       if (!verdict.verified) expect(CERTIFICATE_ALERTS).toContain(verdict.alert);
@@ -58,8 +59,10 @@ describe('verdict', () => {
     ['c2s-server', 42],
     ['s2s-server', 42],
     ['s2s-client', 116],
+    ['c2s-client', 116],
   ] as const)('[CERT-01] a %s without a certificate is refused with alert %i', (purpose, alert) => {
-    const verdict = policy.verifyPeer([], { ...QUESTION, purpose });
+    const question = purpose === 'c2s-client' ? { domain: 'a.example', purpose, jid: null } : { ...QUESTION, purpose };
+    const verdict = policy.verifyPeer([], question);
     expect(verdict).toMatchObject({ verified: false, reason: 'absent', alert });
   });
 
@@ -118,6 +121,60 @@ describe('verdict', () => {
       },
     });
     expect(reasonOf(policy.verifyPeer(hostile, QUESTION))).toBe('internal');
+  });
+
+  test.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['no purpose', { domain: 'a.example' }],
+    ['a purpose that is none', { domain: 'a.example', purpose: 'server' }],
+    ['a purpose that every object has', { domain: 'a.example', purpose: 'toString' }],
+    ['no domain', { purpose: 's2s-server' }],
+    ['a domain that is no text', { domain: { toString: () => 'a.example' }, purpose: 's2s-server' }],
+    ['a client without the field for its address', { domain: 'a.example', purpose: 'c2s-client' }],
+    ['delegations that are no list', { ...QUESTION, domain: 'b.example', delegations: 7 }],
+    ['a delegation that is nothing', { ...QUESTION, domain: 'b.example', delegations: [null] }],
+    [
+      'a delegation of no known form',
+      { ...QUESTION, domain: 'b.example', delegations: [{ form: 'x', validUntilMs: 1e15 }] },
+    ],
+    [
+      'a delegation with nothing in it',
+      { ...QUESTION, domain: 'b.example', delegations: [{ form: 'name', validUntilMs: 1e15 }] },
+    ],
+  ])('[CERT-01] a question of %s is refused, and nothing is thrown', async (_, question) => {
+    const { chainDer } = await ca.issue({ dnsNames: ['a.example'], xmppAddrs: ['u@a.example'] });
+    const verdict = policy.verifyPeer(chainDer, question as IdentityQuestion);
+    expect(verdict).toMatchObject({ verified: false, domain: expect.any(String), alert: expect.any(Number) });
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+    '[CERT-01] at the time %d nothing is valid',
+    async (nowMs) => {
+      const { chainDer } = await ca.issue({ dnsNames: ['a.example'] });
+      expect(policy.verifyPeer(chainDer, QUESTION).verified).toBe(true);
+      expect(['expired', 'not-yet-valid']).toContain(reasonOf(policy.verifyPeer(chainDer, QUESTION, nowMs)));
+      expect(policy.verifyPeer(chainDer, QUESTION, { nowMs }).verified).toBe(false);
+    },
+  );
+
+  test('[CERT-01] a chain that is no list of bytes is refused', () => {
+    for (const chain of [undefined, null, 'chain', [null], [{}], [[]]]) {
+      expect(policy.verifyPeer(chain as unknown as Uint8Array[], QUESTION).verified).toBe(false);
+    }
+  });
+
+  test('[CERT-01] what is written to a log holds nothing that the peer wrote', async () => {
+    const MARK = 'forged-log-line';
+    const dnsNames = [`${MARK}.example`];
+    const faults = [
+      await ca.issue({ dnsNames, commonName: MARK }),
+      await ca.issue({ dnsNames, signer: 'self' }),
+      await ca.issueBad('expired', `${MARK}.example`),
+    ];
+    for (const { chainDer } of faults) {
+      expect(JSON.stringify(policy.verifyPeer(chainDer, QUESTION))).not.toContain(MARK);
+    }
   });
 });
 

@@ -1,7 +1,14 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer } from 'node:tls';
-import { type CertificateVector, certificateVectors, createTestCa } from '@stanzaport/testing';
+import {
+  type CertificateVector,
+  type CrlOptions,
+  certificateVectors,
+  createCrl,
+  createTestCa,
+} from '@stanzaport/testing';
+import { CertificatePolicy } from '@stanzaport/tls-shared';
 import { describe, expect, test } from 'vitest';
 
 /**
@@ -46,8 +53,39 @@ describe('node:tls as outside judge', () => {
   }
 });
 
+describe('node:tls as outside judge of revocation, which it requires where it has any list', async () => {
+  const leaf = await ca.issue({ dnsNames: ['a.example'] });
+  const other = await ca.issue({ dnsNames: ['b.example'] });
+  const forger = await ca.issue({ ca: true, signer: 'self' });
+  const past = new Date(Date.now() - 60_000);
+  const question = { domain: 'a.example', purpose: 'c2s-server' } as const;
+  const ofRoot = createCrl(ca.root);
+  const list = (options: CrlOptions = {}): Uint8Array => createCrl(ca.intermediate, options);
+
+  test.each<[string, readonly Uint8Array[], boolean]>([
+    ['nobody on the lists', [ofRoot, list()], true],
+    ['another certificate on the list', [ofRoot, list({ revoked: [other] })], true],
+    ['the leaf on the list', [ofRoot, list({ revoked: [other, leaf] })], false],
+    ['the intermediate on the list', [createCrl(ca.root, { revoked: [ca.intermediate] }), list()], false],
+    ['no list of the root', [list()], false],
+    ['no list of the intermediate', [ofRoot], false],
+    ['a list out of date', [ofRoot, list({ nextUpdate: past })], false],
+    ['a list that another key signed', [ofRoot, list({ signedBy: forger })], false],
+  ])('[CERT-14] %s', async (_, crls, expected) => {
+    const policy = new CertificatePolicy({ trust: [ca.rootPem], crls, revocation: 'require' });
+    expect(policy.verifyPeer(leaf.chainDer, question).verified).toBe(expected);
+    const crl = crls.map((der) => `-----BEGIN X509 CRL-----\n${toLines(der)}\n-----END X509 CRL-----\n`);
+    expect(await isAuthorized({ credential: leaf, question }, crl)).toBe(expected);
+  });
+});
+
+const toLines = (der: Uint8Array): string => Buffer.from(der).toString('base64').replace(/.{64}/g, '$&\n');
+
 /** A real handshake on the loopback, and what OpenSSL has to say about the server. */
-async function isAuthorized({ credential, question }: CertificateVector): Promise<boolean> {
+async function isAuthorized(
+  { credential, question }: Pick<CertificateVector, 'credential' | 'question'>,
+  crl?: string[],
+): Promise<boolean> {
   const server = createServer({ cert: credential.chainPem, key: credential.keyPem });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -58,6 +96,7 @@ async function isAuthorized({ credential, question }: CertificateVector): Promis
     host: '127.0.0.1',
     servername: question.domain,
     ca: ca.rootPem,
+    ...(crl && { crl }),
     rejectUnauthorized: false,
   });
   await once(socket, 'secureConnect');
