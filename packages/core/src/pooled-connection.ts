@@ -1,6 +1,7 @@
 import type { Connection, OpenStreamOptions, StanzaStream } from './connection.ts';
 import { CertificateError, TransportError } from './errors.ts';
 import type { ConnectionKind } from './facts.ts';
+import type { Delegation } from './security.ts';
 
 /** Between whom a stream of a pool is to be: domains as A-labels. */
 export interface DomainPair {
@@ -8,6 +9,13 @@ export interface DomainPair {
   readonly domain: string;
   /** Null where this side shows no certificate. */
   readonly localDomain: string | null;
+  /** What the domain has said of the host and port. */
+  readonly delegations: readonly Delegation[];
+}
+
+/** Equal for pairs about which the certificates of one connection have one answer. */
+export function keyOfPair({ domain, localDomain, delegations }: DomainPair): string {
+  return JSON.stringify([domain, localDomain, delegations]);
 }
 
 /** What a pool does about its connections. */
@@ -86,7 +94,7 @@ export class PooledConnection {
    */
   judge(pair: DomainPair): CertificateError | null {
     const nowMs = Date.now();
-    const key = `${pair.domain} ${pair.localDomain}`;
+    const key = keyOfPair(pair);
     const known = this.#judgements.get(key);
     if (known !== undefined && nowMs < known.untilMs) return known.refusal;
     const judgement = this.#judge(pair, nowMs);
@@ -102,7 +110,7 @@ export class PooledConnection {
     let untilMs = nowMs + JUDGEMENT_KEPT_MS;
     // Without a verdict the transport proved the domain in its own way, and that one only.
     if (!isFirst || security.verdict !== null) {
-      const verdict = security.verify({ domain: pair.domain, purpose });
+      const verdict = security.verify({ domain: pair.domain, purpose, delegations: pair.delegations });
       if (!verdict.verified) {
         const message = `connection ${id} is not good for ${pair.domain}: ${verdict.detail}`;
         const refusal = new CertificateError(verdict.reason, pair.domain, message, { alert: verdict.alert });

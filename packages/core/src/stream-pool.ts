@@ -4,7 +4,7 @@ import { normalizeDomain } from './domain.ts';
 import { TransportError } from './errors.ts';
 import { Inbox } from './inbox.ts';
 import { type Logger, silentLogger } from './logger.ts';
-import { type DomainPair, PooledConnection, type PooledConnectionOptions } from './pooled-connection.ts';
+import { type DomainPair, keyOfPair, PooledConnection, type PooledConnectionOptions } from './pooled-connection.ts';
 import { SharedConnect } from './shared-connect.ts';
 import { endingFaultyStreams } from './stream-handler-fault.ts';
 import type { ConnectTarget, Transport } from './transport.ts';
@@ -209,8 +209,9 @@ export class StreamPool implements AsyncDisposable {
   }
 }
 
-function pairOf({ kind, domain, localDomain }: ConnectTarget): DomainPair {
-  return { kind, domain: domainOf(domain), localDomain: localDomain === undefined ? null : domainOf(localDomain) };
+function pairOf({ kind, domain, localDomain, delegations = [] }: ConnectTarget): DomainPair {
+  const local = localDomain === undefined ? null : domainOf(localDomain);
+  return { kind, domain: domainOf(domain), localDomain: local, delegations };
 }
 
 function domainOf(text: string): string {
@@ -225,7 +226,7 @@ function keyOf({ kind, domain, host = domain, port }: ConnectTarget): string {
 }
 
 function isSamePair(one: DomainPair, other: DomainPair): boolean {
-  return one.domain === other.domain && one.localDomain === other.localDomain;
+  return keyOfPair(one) === keyOfPair(other);
 }
 
 function leastLoaded(connections: readonly PooledConnection[]): PooledConnection | undefined {

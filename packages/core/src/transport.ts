@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { Cancellable } from './cancellable.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionKind, SocketAddress } from './facts.ts';
+import type { Delegation } from './security.ts';
 
 /** Where and for whom to listen. */
 export interface ListenOptions {
@@ -23,6 +24,11 @@ export interface ConnectTarget {
   readonly host?: string;
   /** @defaultValue the transport's own default port */
   readonly port?: number;
+  /**
+   * What the domain has said of the host and port in use (XEP-0487, POSH); counts besides the domain itself when the peer
+   * is judged. @defaultValue nothing
+   */
+  readonly delegations?: readonly Delegation[];
   /** s2s: the local domain whose certificate is presented. @defaultValue no certificate is presented */
   readonly localDomain?: string;
 }

@@ -1,4 +1,5 @@
 import {
+  CertificateExpiry,
   type CloseReason,
   type ConnectionKind,
   checkUrgency,
@@ -110,6 +111,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   #release: () => void = () => undefined;
   readonly #released: Promise<void>;
   #streamTimer: NodeJS.Timeout | undefined;
+  #expiry: CertificateExpiry | null = null;
 
   constructor(options: QuicConnectionOptions) {
     this.id = options.id;
@@ -147,7 +149,18 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#released = new Promise((resolve) => {
       this.#release = resolve;
     });
+    if (options.kind === 's2s') this.#watchExpiry();
     this.#awaitStream(options.limits.headerTimeoutMs);
+  }
+
+  /** What a certificate proved is not proved any more when it has expired: every stream gets `reset` (RFC 6120 §13.7.2.3). */
+  #watchExpiry(): void {
+    const { security } = this;
+    this.#expiry = new CertificateExpiry(() => {
+      for (const stream of this.#stanzaStreams.values()) stream.abort(new StreamError('reset'));
+    });
+    security.onVerdict = (verdict) => this.#expiry?.note(verdict);
+    if (security.verdict !== null) this.#expiry.note(security.verdict);
   }
 
   /** A connection without a stream is of use to nobody; PINGs alone do not keep it with the receiving entity. */
@@ -438,6 +451,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#early?.fail();
     this.#early = null;
     this.#settleHandshake(false);
+    this.#expiry?.stop();
     clearTimeout(this.#streamTimer);
     const error = reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed');
     this.#credit.fail(error);

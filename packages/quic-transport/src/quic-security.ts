@@ -33,6 +33,8 @@ export class QuicSecurity implements ConnectionSecurity {
   verdict: PeerVerdict | null = null;
   resumed: boolean | null = null;
   earlyData: ConnectionSecurity['earlyData'] = 'pending';
+  /** Told of every verdict about a server, for as long as it matters. */
+  onVerdict: ((verdict: PeerVerdict) => void) | null = null;
   readonly #policy: CertificatePolicy;
   readonly #question: IdentityQuestion | null;
 
@@ -55,7 +57,9 @@ export class QuicSecurity implements ConnectionSecurity {
   }
 
   verify(question: IdentityQuestion): PeerVerdict {
-    return this.#policy.verifyPeer(this.peerCertificates, question);
+    const verdict = this.#policy.verifyPeer(this.peerCertificates, question);
+    if (question.purpose !== 'c2s-client') this.onVerdict?.(verdict);
+    return verdict;
   }
 
   channelBinding(): null {

@@ -61,7 +61,11 @@ export class QuicTransport implements Transport {
     const credential = this.#credentialFor(target);
     const config = this.#configFor(target.kind, credential);
     const localCertificates = credential?.chainDer ?? [];
-    const question: IdentityQuestion = { domain, purpose: target.kind === 'c2s' ? 'c2s-server' : 's2s-server' };
+    const question: IdentityQuestion = {
+      domain,
+      purpose: target.kind === 'c2s' ? 'c2s-server' : 's2s-server',
+      ...(target.delegations === undefined ? {} : { delegations: target.delegations }),
+    };
     const addresses = await unlessAborted(resolve(target.host ?? domain), signal, domain);
     let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
     // It is used up by the first address that is tried (RFC 8446 §C.4).
