@@ -72,7 +72,7 @@ export class PathManager implements PathWatcher {
     this.#port = port;
     this.#logger = logger;
     this.#isAutomatic = networkWatch !== null;
-    this.#stopWatching = networkWatch?.watch((addresses) => this.#onAddresses(addresses)) ?? (() => undefined);
+    this.#stopWatching = networkWatch?.watch((gone) => this.#onAddressesChanged(gone)) ?? (() => undefined);
     driver.pathWatcher = this;
   }
 
@@ -83,7 +83,7 @@ export class PathManager implements PathWatcher {
   migrate({ localAddress, signal }: MigrateOptions): Promise<void> {
     const move = this.#last.then(() => this.#migrate(localAddress ?? null, 'asked', signal));
     this.#last = move.catch(() => undefined);
-    return move;
+    return unlessAborted(move, signal);
   }
 
   /** The connection has ended. */
@@ -104,13 +104,17 @@ export class PathManager implements PathWatcher {
     if (probeTimeouts >= SILENT_PROBES) this.#moveByItself('silence');
   }
 
+  onBackoff(): void {
+    this.#moveByItself('silence');
+  }
+
   /** A send on `socket` failed. */
   onSocketError(error: NodeJS.ErrnoException, socket: UdpSocket): void {
     if (socket === this.#driver.carrier.socket && NETWORK_GONE.has(error.code ?? '')) this.#moveByItself('send-failed');
   }
 
-  #onAddresses(addresses: ReadonlySet<string>): void {
-    if (!addresses.has(this.#driver.carrier.socket.address.address)) this.#moveByItself('address-gone');
+  #onAddressesChanged(gone: ReadonlySet<string>): void {
+    if (gone.has(this.#driver.carrier.socket.address.address)) this.#moveByItself('address-gone');
     // The network may be back: sooner than the next probe, each of which waits twice as long as the one before.
     else if (this.#driver.isSilent) this.#moveByItself('silence');
   }
@@ -169,7 +173,7 @@ export class PathManager implements PathWatcher {
         stop();
         reject(error);
       };
-      const onAbort = (): void => fail(new TransportError('XMPP_ABORTED', 'the migration was aborted'));
+      const onAbort = (): void => fail(aborted());
       const { probeTimeoutMs } = this.#driver;
       const timer = this.#after(Math.max(LEAST_ANSWER_MS, ANSWER_PROBES * probeTimeoutMs), () => {
         const { address, port } = socket.address;
@@ -199,7 +203,7 @@ export class PathManager implements PathWatcher {
     if (this.#ended !== null) {
       throw new TransportError('XMPP_INVALID_STATE', 'the connection has ended', { cause: this.#ended });
     }
-    if (signal?.aborted) throw new TransportError('XMPP_ABORTED', 'the migration was aborted');
+    if (signal?.aborted) throw aborted();
   }
 
   #after(milliseconds: number, act: () => void): NodeJS.Timeout {
@@ -215,4 +219,19 @@ export class PathManager implements PathWatcher {
     clearTimeout(timer);
     this.#timers.delete(timer);
   }
+}
+
+/** What `work` comes to, or `XMPP_ABORTED` as soon as nobody waits for it any more. */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(aborted());
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function aborted(): TransportError {
+  return new TransportError('XMPP_ABORTED', 'the migration was aborted');
 }

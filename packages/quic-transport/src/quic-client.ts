@@ -137,6 +137,8 @@ class ClientHandshake implements DriverOwner {
   }
 
   onEstablished(): void {
+    // Called off a moment ago, and closing.
+    if (this.#error !== null) return;
     const refusal = this.#judge();
     if (refusal === null) {
       this.#attempt.signal?.removeEventListener('abort', this.#onAbort);

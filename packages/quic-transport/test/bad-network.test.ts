@@ -120,6 +120,24 @@ describe('a path that dies', () => {
     expect(paths[1]?.local.port).not.toBe(paths[0]?.local.port);
   });
 
+  test('[Q-13] also where the path is dead towards the server only, and the server goes on talking', async () => {
+    await using line = await connectOver();
+    const paths = pathsOf(line.client);
+    const { initiating, receiving } = await openStreamPair(line);
+    const atServer = collect(receiving);
+    const atClient = collect(initiating);
+    line.forwarder.clients[0]?.die('to-server');
+    let [sent, told] = [0, 0];
+    const talk = setInterval(() => {
+      initiating.send(`<message id='${sent++}'/>`);
+      receiving.send(`<message id='${told++}'/>`);
+    }, 20);
+    await expect.poll(() => paths.length, { timeout: 20_000 }).toBe(2);
+    clearInterval(talk);
+    await expect.poll(() => atServer.stanzas.length).toBe(sent);
+    await expect.poll(() => atClient.stanzas.length).toBe(told);
+  });
+
   test('[Q-13] sending goes on while there is no network: queued, held back at the mark, delivered later', async () => {
     await using line = await connectOver({}, {}, { limits: { sendHighWaterMarkBytes: 16_384 } });
     const { initiating, receiving } = await openStreamPair(line);
@@ -169,6 +187,23 @@ describe('a path that dies', () => {
     line.forwarder.die();
     expect(await Promise.all(ends)).toEqual(['XMPP_IDLE_TIMEOUT', 'XMPP_IDLE_TIMEOUT']);
   });
+
+  test('[QT-05] a NAT rebinding at a round trip of more than a second is proved, though the client is silent', async () => {
+    const delay = { delayMs: 600 };
+    const limits = { handshakeTimeoutMs: 30_000 };
+    await using line = await connectOver({ toServer: delay, toClient: delay }, { limits }, { limits });
+    const { initiating, receiving } = await openStreamPair(line);
+    const { stanzas } = collect(initiating);
+    collect(receiving);
+    const [before] = pathsOf(line.server);
+    await line.forwarder.rebind();
+    initiating.send('<message/>');
+    const paths = pathsOf(line.server);
+    for (let number = 0; number < 20; number++) receiving.send(`<message id='${number}'/>`);
+    await expect.poll(() => paths.length, { timeout: 30_000 }).toBe(2);
+    await expect.poll(() => stanzas.length, { timeout: 30_000 }).toBe(20);
+    expect(paths[1]?.remote.port).not.toBe(before?.remote.port);
+  }, 60_000);
 
   test('[QT-04] an observer sees another connection ID in each direction on the other path', async () => {
     await using line = await connectOver();

@@ -42,8 +42,32 @@ describe('connection IDs', () => {
       await expect.poll(() => stanzas.length).toBe(round);
     }
     expect(used.size).toBe(20);
-    // The one in use and three spare ones, the client's own first one, and the last few retired ones.
-    expect(listener.routeCount).toBeLessThanOrEqual(4 + 1 + 8);
+    // The one in use and three spare ones, the client's own first one, that of the handshake, and the last few retired ones.
+    expect(listener.routeCount).toBeLessThanOrEqual(4 + 1 + 1 + 8);
+    await peer.stop();
+  });
+
+  test('[QT-07] nobody gets a stateless reset for the ID of the handshake while its connection lives', async () => {
+    const listener = await listenWith({ domains: [ATTACKED_DOMAIN] });
+    const accepted = firstValueFrom(listener.connections$);
+    const peer = await UdpAttacker.connect(listener.address.port);
+    const { connection } = peer.attacker;
+    const handshakeId = Buffer.from(connection.destinationId());
+    const stream = firstValueFrom((await accepted).streams$);
+    connection.streamSend(0, Buffer.from(ATTACKER_HEADER), false);
+    peer.flush();
+    const { stanzas } = collect(await stream);
+    for (let round = 1; round <= 12; round++) {
+      while (connection.availableDcids() === 0) await once(peer.socket, 'message');
+      connection.retireDestinationCid(round - 1);
+      connection.streamSend(0, Buffer.from(`<a xmlns='urn:x' n='${round}'/>`), false);
+      peer.flush();
+      await expect.poll(() => stanzas.length).toBe(round);
+    }
+    const { received } = listener.counters;
+    await peer.send(Buffer.concat([Uint8Array.of(0x40), handshakeId, Buffer.alloc(60)]));
+    await expect.poll(() => listener.counters.received).toBeGreaterThan(received);
+    expect(listener.counters.statelessResets).toBe(0);
     await peer.stop();
   });
 

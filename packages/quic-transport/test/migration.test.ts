@@ -1,3 +1,4 @@
+import dgram from 'node:dgram';
 import { type Connection, isMigratable, type MigratableConnection, type NetworkPath } from '@stanzaport/core';
 import { describe, expect, test, vi } from 'vitest';
 import { NetworkWatch } from '../src/endpoint/network-watch.ts';
@@ -132,5 +133,55 @@ describe('migration of a client', () => {
     expect(watch).not.toHaveBeenCalled();
     const path = await migratable(pair.client).migrate();
     expect(path.local.address).toBe('127.0.0.1');
+  });
+
+  test('[Q-13] it moves by itself when sending fails for want of a network', async () => {
+    await using pair = await connectPair();
+    const paths = pathsOf(pair.client);
+    const { initiating, receiving } = await openStreamPair(pair);
+    const { stanzas } = collect(receiving);
+    const dead = paths[0]?.local.port;
+    const { send } = dgram.Socket.prototype;
+    // A network cannot be taken away here without taking it from all; what the system says then is known.
+    const broken = vi.spyOn(dgram.Socket.prototype, 'send').mockImplementation(function (
+      this: dgram.Socket,
+      ...args: unknown[]
+    ) {
+      if (this.address().port === dead) throw Object.assign(new Error('no network'), { code: 'ENETUNREACH' });
+      Reflect.apply(send, this, args);
+    });
+    initiating.send('<message/>');
+    await expect.poll(() => paths.length).toBe(2);
+    await expect.poll(() => stanzas.length).toBe(1);
+    broken.mockRestore();
+  });
+
+  test('[Q-13] an address the system never listed is not gone when others change', async () => {
+    let addresses = ['127.0.0.1'];
+    const networkWatch = new NetworkWatch(() => addresses);
+    await using pair = await connectPair({}, { networkWatch });
+    await migratable(pair.client).migrate({ localAddress: '127.0.0.2' });
+    const paths = pathsOf(pair.client);
+    addresses = ['127.0.0.1', '192.0.2.1'];
+    networkWatch.look();
+    addresses = ['192.0.2.1'];
+    networkWatch.look();
+    const { initiating, receiving } = await openStreamPair(pair);
+    const { stanzas } = collect(receiving);
+    initiating.send('<message/>');
+    await expect.poll(() => stanzas.length).toBe(1);
+    expect(paths).toHaveLength(1);
+  });
+
+  test('[TC-14] one that waits for another to end is called off at once', async () => {
+    await using pair = await connectPair();
+    const client = migratable(pair.client);
+    const controller = new AbortController();
+    const first = client.migrate({ localAddress: '127.0.0.2' });
+    const second = client.migrate({ localAddress: '127.0.0.3', signal: controller.signal });
+    controller.abort();
+    await expect(second).rejects.toMatchObject({ code: 'XMPP_ABORTED' });
+    expect((await first).local.address).toBe('127.0.0.2');
+    expect((await client.migrate({ localAddress: '127.0.0.4' })).local.address).toBe('127.0.0.4');
   });
 });

@@ -45,6 +45,8 @@ const PINGS_OF_A_MOVE = 4;
  * nothing that could be read, has forgotten the connection; nobody who cannot keep its own answers away can feign that.
  */
 const FORGOTTEN = { probeTimeouts: 3, meaninglessAnswers: 2 };
+/** A probe timeout so many times the usual one has been doubled twice. Asked for seldom, as the round trip takes its time to tell. */
+const BACKOFF = { factor: 3.5, roundTrips: 2, intervalMs: 50, settlingProbes: 6 };
 /** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
@@ -64,8 +66,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #issued: IssuedConnectionIds;
   readonly #path: PeerPath;
   #pingsDue = 0;
-  /** Probe timeouts since something authentic came. */
+  #backoffLookAtMs = 0;
+  /** Probe timeouts since something authentic came, or a client moved. */
   #probeTimeouts = 0;
+  /** The same, whether it moved or not. */
+  #allProbeTimeouts = 0;
   /** Datagrams since then that were not: a server that has forgotten us sends such ones (RFC 9000 §10.3). */
   #meaninglessAnswers = 0;
   /** Streams can be used: the handshake is complete, or early data has a part in it. */
@@ -161,7 +166,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       return;
     }
     const isNews =
-      this.#established && (this.#probeTimeouts > 0 || this.#path.isNews(socket, remoteAddress, remotePort));
+      this.#established && (this.#allProbeTimeouts > 0 || this.#path.isNews(socket, remoteAddress, remotePort));
     if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket });
     else this.#hand(datagram);
     this.#issued.collectRetired();
@@ -193,6 +198,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
       return;
     }
     this.#probeTimeouts = 0;
+    this.#allProbeTimeouts = 0;
     this.#meaninglessAnswers = 0;
     if (!this.#path.isNews(from.socket, from.remoteAddress, from.remotePort)) return;
     const has = this.#path.onAuthentic(from, length, key, performance.now());
@@ -209,6 +215,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     if (this.#ended) return;
     this.#probeTimeouts = 0;
     this.#pingsDue = PINGS_OF_A_MOVE;
+    // What was doubled on the old path stays so until the new one has had time to acknowledge something.
+    const nowMs = performance.now();
+    const nextProbeAtMs = Number.isFinite(this.#engineDeadlineAtMs) ? Math.max(nowMs, this.#engineDeadlineAtMs) : nowMs;
+    this.#backoffLookAtMs = nextProbeAtMs + BACKOFF.settlingProbes * this.probeTimeoutMs;
     this.#path.moveTo(carrier);
     this.mark();
   }
@@ -277,6 +287,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     }
     const deadlineMs = this.engine.deadlineMs;
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
+    if (this.pathWatcher !== null && deadlineMs !== null) this.#lookForBackoff(this.pathWatcher, deadlineMs, nowMs);
     this.#shared.timers.update(this);
   };
 
@@ -294,7 +305,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     if (this.#engineDeadlineAtMs <= nowMs) {
       this.engine.onDeadline();
       this.#engineDeadlineAtMs = Number.POSITIVE_INFINITY;
-      this.#onProbeTimeout();
+      // Deadlines are told in whole milliseconds: one that still stands was not due yet.
+      if (this.engine.deadlineMs !== 0) this.#onProbeTimeout();
     }
     if (this.#path.deadlineAtMs <= nowMs) this.#path.giveUp();
     if (this.#pingAtMs <= nowMs) {
@@ -304,10 +316,23 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.mark();
   }
 
+  /**
+   * Where only our direction is dead, the peer is heard all the time, and each stanza we send puts the probe timeout off. But
+   * the engine doubles it with each that passes without an acknowledgement, and that can be seen.
+   */
+  #lookForBackoff(watcher: PathWatcher, deadlineMs: number, nowMs: number): void {
+    const isIdle = deadlineMs > this.#timing.idleTimeoutMs / 2 && this.#timing.idleTimeoutMs > 0;
+    if (isIdle || deadlineMs < BACKOFF.factor * MAX_ACK_DELAY_MS || nowMs < this.#backoffLookAtMs) return;
+    this.#backoffLookAtMs = nowMs + BACKOFF.intervalMs;
+    const usualMs = BACKOFF.roundTrips * this.engine.stats().rttMs + MAX_ACK_DELAY_MS;
+    if (deadlineMs >= BACKOFF.factor * usualMs) watcher.onBackoff();
+  }
+
   #onProbeTimeout(): void {
     this.#probeTimeouts += 1;
+    this.#allProbeTimeouts += 1;
     const isForgotten =
-      this.#probeTimeouts >= FORGOTTEN.probeTimeouts && this.#meaninglessAnswers >= FORGOTTEN.meaninglessAnswers;
+      this.#allProbeTimeouts >= FORGOTTEN.probeTimeouts && this.#meaninglessAnswers >= FORGOTTEN.meaninglessAnswers;
     if (isForgotten && this.#role === 'client') this.#forgotten = true;
     else this.pathWatcher?.onSilence(this.#probeTimeouts);
   }

@@ -33,6 +33,8 @@ export interface PathWatcher {
   onHeard(): void;
   /** So many probe timeouts (RFC 9002 §6.2) in a row were met by nothing. */
   onSilence(probeTimeouts: number): void;
+  /** Nothing has been acknowledged for several probe timeouts, though the peer may be heard. */
+  onBackoff(): void;
 }
 
 /** What connections of one endpoint share. */

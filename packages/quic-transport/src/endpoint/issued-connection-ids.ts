@@ -45,6 +45,11 @@ export class IssuedConnectionIds {
   readonly #known = new Set<number>();
   /** The ID a client chose for its first packets. It leads here to the end, so that a replay of them stays harmless. */
   readonly #initialKey: string | null;
+  /**
+   * The ID of the handshake. It leads nowhere to the end once it is retired: everybody has seen it, and a stateless reset for
+   * it would end the connection, as engines do not forget its token (RFC 9000 §10.3.1).
+   */
+  readonly #sourceKey: string;
   #hasFailed = false;
   #nextNumber = 0;
   #nextBatch = 0;
@@ -61,14 +66,15 @@ export class IssuedConnectionIds {
     this.#ids = ids;
     this.#addressee = addressee;
     this.#initialKey = initial === null ? null : ids.add(initial, addressee);
-    this.#remember(ids.add(source, addressee), this.#nextBatch++);
+    this.#sourceKey = ids.add(source, addressee);
+    this.#remember(this.#sourceKey, this.#nextBatch++);
     this.#known.add(0);
   }
 
   /** Every key that leads somewhere because of this connection. */
   get keys(): readonly string[] {
     const initial = this.#initialKey === null ? [] : [this.#initialKey];
-    return [...this.#live.map(({ key }) => key), ...this.#retired, ...initial];
+    return [...new Set([this.#sourceKey, ...this.#live.map(({ key }) => key), ...this.#retired, ...initial])];
   }
 
   /** Every ID issued from now on has this number or a higher one. */
@@ -134,6 +140,7 @@ export class IssuedConnectionIds {
     const [gone] = index < 0 ? [] : this.#live.splice(index, 1);
     if (gone !== undefined) this.#known.add(gone.batch);
     this.#ids.redirect([key], NOBODY);
+    if (key === this.#sourceKey) return;
     this.#retired.push(key);
     if (this.#retired.length > RETIRED_KEPT) this.#ids.remove(this.#retired.shift() as string);
   }

@@ -6,7 +6,7 @@ describe('addresses that come and go', () => {
     let addresses = ['127.0.0.1', '192.0.2.1'];
     const watch = new NetworkWatch(() => addresses);
     const told: string[][] = [];
-    const stop = watch.watch((present) => told.push([...present]));
+    const stop = watch.watch((gone) => told.push([...gone]));
     watch.look();
     expect(told).toEqual([]);
     addresses = ['192.0.2.1', '127.0.0.1'];
@@ -14,11 +14,33 @@ describe('addresses that come and go', () => {
     expect(told).toEqual([]);
     addresses = ['127.0.0.1', '198.51.100.7'];
     watch.look();
-    expect(told).toEqual([['127.0.0.1', '198.51.100.7']]);
+    expect(told).toEqual([['192.0.2.1']]);
+    addresses = [...addresses, '198.51.100.8'];
+    watch.look();
+    expect(told).toEqual([['192.0.2.1'], []]);
     stop();
     addresses = [];
     watch.look();
-    expect(told).toHaveLength(1);
+    expect(told).toHaveLength(2);
+  });
+
+  test('[TC-11] a system that does not tell, for want of file descriptors, has changed nothing', () => {
+    let addresses: readonly string[] | null = null;
+    const watch = new NetworkWatch(() => {
+      if (addresses === null) throw new Error('EMFILE');
+      return addresses;
+    });
+    const told: string[][] = [];
+    const stop = watch.watch((gone) => told.push([...gone]));
+    watch.look();
+    addresses = ['192.0.2.1'];
+    watch.look();
+    addresses = null;
+    watch.look();
+    addresses = [];
+    watch.look();
+    expect(told).toEqual([[], ['192.0.2.1']]);
+    stop();
   });
 
   test('[TC-08] it asks the system only while somebody listens, and keeps no process alive', () => {

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 
-/** Told the addresses this machine has, whenever they have changed. */
-export type AddressListener = (addresses: ReadonlySet<string>) => void;
+/** Told which addresses this machine no longer has, whenever its addresses have changed; an empty set where some were added. */
+export type AddressListener = (gone: ReadonlySet<string>) => void;
 
 /** Asking costs some 50 microseconds, and Node.js offers nothing that tells. */
 const INTERVAL_MS = 250;
@@ -10,7 +10,7 @@ const INTERVAL_MS = 250;
 export class NetworkWatch {
   readonly #list: () => readonly string[];
   readonly #listeners = new Set<AddressListener>();
-  #known = '';
+  #known: ReadonlySet<string> = new Set();
   #timer: NodeJS.Timeout | undefined;
 
   /** @param list the addresses of this machine, for tests. */
@@ -30,16 +30,27 @@ export class NetworkWatch {
 
   /** Looks now, rather than at the next interval. */
   look(): void {
-    const addresses = [...this.#list()].sort();
-    const seen = addresses.join(' ');
-    if (seen === this.#known) return;
-    this.#known = seen;
-    const present = new Set(addresses);
-    for (const listener of [...this.#listeners]) listener(present);
+    const before = this.#known;
+    const present = this.#ask();
+    if (present === null) return;
+    this.#known = present;
+    const gone = new Set([...before].filter((address) => !present.has(address)));
+    const hasNew = [...present].some((address) => !before.has(address));
+    if (gone.size === 0 && !hasNew) return;
+    for (const listener of [...this.#listeners]) listener(gone);
+  }
+
+  /** Null where the system does not tell, for example for want of file descriptors: then nothing is known to have changed. */
+  #ask(): ReadonlySet<string> | null {
+    try {
+      return new Set(this.#list());
+    } catch {
+      return null;
+    }
   }
 
   #start(): void {
-    this.#known = [...this.#list()].sort().join(' ');
+    this.#known = this.#ask() ?? new Set();
     this.#timer = setInterval(() => this.look(), INTERVAL_MS);
     this.#timer.unref();
   }

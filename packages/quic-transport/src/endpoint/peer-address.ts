@@ -8,7 +8,7 @@ interface Claim {
   sentBytes: number;
   /** Only IDs with this number or a higher one were sent to nobody but this address. */
   readonly firstNumber: number;
-  readonly deadlineAtMs: number;
+  deadlineAtMs: number;
 }
 
 /** What an authentic datagram told about where the peer is. */
@@ -80,7 +80,7 @@ export class PeerAddress {
   /**
    * An authentic datagram has come.
    * @param usedNumber of the connection ID it was addressed to. @param nextNumber that the next ID issued will have.
-   * @param proofDeadlineAtMs for an address that is new.
+   * @param proofDeadlineAtMs how long the address may now stay without proof, if nothing further comes from it.
    */
   onAuthentic(
     from: Carrier,
@@ -92,6 +92,8 @@ export class PeerAddress {
     const claim = this.#claim;
     if (claim !== null && isOn(claim.carrier, socket, remoteAddress, remotePort)) {
       claim.receivedBytes += bytes;
+      // Whoever goes on coming from there is there; the deadline is for one that fell silent.
+      claim.deadlineAtMs = proofDeadlineAtMs;
       if (ids.usedNumber < claim.firstNumber) return 'same';
       this.#proved = claim.carrier;
       this.#claim = null;

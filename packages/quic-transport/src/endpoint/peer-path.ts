@@ -24,8 +24,9 @@ export interface PathNews {
   readonly answered: boolean;
 }
 
-/** The proof of an address may take so long: three probe timeouts of a path nobody knows (RFC 9000 §8.2.4). */
+/** The proof of an address may take three probe timeouts of a path nobody knows (RFC 9000 §8.2.4), or so many round trips. */
 const PROOF_MS = 3_000;
+const PROOF_ROUND_TRIPS = 6;
 const NOTHING: PathNews = { changed: false, answered: false };
 
 /**
@@ -104,7 +105,7 @@ export class PeerPath {
     const usedNumber = key === null ? -1 : this.#issued.onUsed(key);
     const ids = { usedNumber, nextNumber: this.#issued.nextNumber };
     const hadClaim = !this.#peer.isProved;
-    const whereabouts = this.#peer.onAuthentic(from, bytes, ids, nowMs + PROOF_MS);
+    const whereabouts = this.#peer.onAuthentic(from, bytes, ids, nowMs + this.#proofMs);
     // RFC 9000 §9.5: a peer that changed the ID along with its address is answered with another one, too.
     if (whereabouts === 'moved' && usedNumber !== this.#usedNumber) this.#engine.changePeerConnectionId();
     if (usedNumber >= 0) this.#usedNumber = usedNumber;
@@ -113,6 +114,10 @@ export class PeerPath {
     if (whereabouts !== 'proved') return NOTHING;
     this.#counters.addressesProved += 1;
     return { changed: true, answered: false };
+  }
+
+  get #proofMs(): number {
+    return Math.max(PROOF_MS, PROOF_ROUND_TRIPS * this.#engine.stats().rttMs);
   }
 
   /** Goes over to another path of this client; with another ID of the peer's, so that nobody can link the two. */
