@@ -1,36 +1,15 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { TransportError, toTransportError } from '@stanzaport/core';
-import type { Credential } from '@stanzaport/tls-shared';
+import { type Credential, NODE_TLS_OPTIONS } from '@stanzaport/tls-shared';
 
 /**
- * RFC 9325 for TLS over TCP: 1.2 and 1.3 (§3.1.1), forward-secret AEAD suites only (§4.2), signatures without SHA-1
- * (§4.2.1, RFC 9155), no compression (§3.3), no renegotiation (§3.5). There are no session tickets: nothing is resumed,
- * so that no ticket can outlive a trust decision, and there is no early data.
+ * The settings of all transports (RFC 9325). There are no session tickets: nothing is resumed, so that no ticket can outlive a
+ * trust decision, and there is no early data.
  */
 const SETTINGS: SecureContextOptions = {
-  minVersion: 'TLSv1.2',
-  maxVersion: 'TLSv1.3',
-  ciphers: [
-    'TLS_AES_256_GCM_SHA384',
-    'TLS_CHACHA20_POLY1305_SHA256',
-    'TLS_AES_128_GCM_SHA256',
-    'ECDHE-ECDSA-AES256-GCM-SHA384',
-    'ECDHE-RSA-AES256-GCM-SHA384',
-    'ECDHE-ECDSA-CHACHA20-POLY1305',
-    'ECDHE-RSA-CHACHA20-POLY1305',
-    'ECDHE-ECDSA-AES128-GCM-SHA256',
-    'ECDHE-RSA-AES128-GCM-SHA256',
-  ].join(':'),
-  sigalgs: [
-    'ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448',
-    'RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:RSA+SHA512',
-  ].join(':'),
-  secureOptions:
-    constants.SSL_OP_CIPHER_SERVER_PREFERENCE |
-    constants.SSL_OP_NO_COMPRESSION |
-    constants.SSL_OP_NO_RENEGOTIATION |
-    constants.SSL_OP_NO_TICKET,
+  ...NODE_TLS_OPTIONS,
+  secureOptions: (NODE_TLS_OPTIONS.secureOptions ?? 0) | constants.SSL_OP_NO_TICKET,
   // The verdict is the policy's; certificates of the stack's own store would be mixed into what the peer presented.
   ca: [],
 };

@@ -1,8 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { ConnectionSecurity, IdentityQuestion, PeerVerdict, Role } from '@stanzaport/core';
-import type { CertificatePolicy } from '@stanzaport/tls-shared';
+import { type CertificatePolicy, tlsServerEndPoint } from '@stanzaport/tls-shared';
 import { peerCertificatesOf } from './peer-certificates.ts';
-import { serverEndPointOf } from './server-end-point.ts';
 
 /** What the facts of a connection are taken from, when its handshake is complete. */
 export interface TlsSecurityOptions {
@@ -79,7 +78,7 @@ function bindingsOf(
     const exported = tls.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
     bindings.set('tls-exporter', new Uint8Array(exported));
   }
-  const endPoint = serverCertificate === undefined ? null : serverEndPointOf(serverCertificate);
+  const endPoint = serverCertificate === undefined ? null : tlsServerEndPoint(serverCertificate);
   if (endPoint !== null) bindings.set('tls-server-end-point', endPoint);
   return bindings;
 }
