@@ -21,6 +21,7 @@ export type { MigratableConnection, MigrateOptions } from './migration.ts';
 export { isMigratable } from './migration.ts';
 export type { CoreOptions } from './module.ts';
 export { coreModule } from './module.ts';
+export { NO_TLS } from './no-tls.ts';
 export type {
   AddressQuestion,
   ConnectionSecurity,
@@ -29,6 +30,10 @@ export type {
   IdentityQuestion,
   PeerVerdict,
 } from './security.ts';
+export type { SingleStreamConnectionOptions } from './single-stream-connection.ts';
+export { SingleStreamConnection } from './single-stream-connection.ts';
+export type { SingleStreamListenerOptions } from './single-stream-listener.ts';
+export { SingleStreamListener } from './single-stream-listener.ts';
 export type { StreamErrorCondition, StreamErrorDetails } from './stream-error.ts';
 export { STREAM_ERROR_CONDITIONS, StreamError } from './stream-error.ts';
 export { endingFaultyStreams } from './stream-handler-fault.ts';
