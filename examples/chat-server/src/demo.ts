@@ -27,7 +27,7 @@ for (const { username, domain, password } of Object.values(CAST)) {
 }
 
 await using server = await startServer({
-  transports: serverTransports({ credentials, host: '127.0.0.1', port: 0 }),
+  transports: serverTransports({ credentials, listen: [{ transport: 'quic', host: '127.0.0.1', port: 0 }] }),
   accounts,
 });
 printListeners(server);

@@ -4,11 +4,14 @@ import { Container, type ContainerModule } from 'inversify';
 import { chatServerModule } from './module.ts';
 import type { AccountStore } from './server/accounts.ts';
 import { ChatServer } from './server/chat-server.ts';
+import type { Remote } from './server/federation/remote.ts';
 
 /** What a running server needs to know. */
 export interface ServerProgramOptions {
   readonly transports: readonly ContainerModule[];
   readonly accounts: AccountStore;
+  /** Where the servers of other domains are, by domain in A-labels. @defaultValue nobody is found */
+  readonly remotes?: ReadonlyMap<string, Remote>;
   readonly logger?: Logger;
 }
 
@@ -21,9 +24,18 @@ export interface ServerProgram extends AsyncDisposable {
 }
 
 /** @throws TransportError when a transport cannot listen. */
-export async function startServer({ transports, accounts, logger }: ServerProgramOptions): Promise<ServerProgram> {
+export async function startServer({
+  transports,
+  accounts,
+  remotes = new Map(),
+  logger,
+}: ServerProgramOptions): Promise<ServerProgram> {
   const container = new Container();
-  container.load(coreModule(logger === undefined ? {} : { logger }), ...transports, chatServerModule(accounts));
+  container.load(
+    coreModule(logger === undefined ? {} : { logger }),
+    ...transports,
+    chatServerModule(accounts, remotes),
+  );
   const hub = container.get(TransportHub);
   const chat = container.get(ChatServer);
   const stop = async (): Promise<void> => {

@@ -1,52 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { createTestCa } from '@stanzaport/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { ChatClient } from '../src/client/chat-client.ts';
 import { clientHub } from '../src/client-program.ts';
 import { clientTransports } from '../src/transports.ts';
+import { Program } from './program.ts';
 
-/** The built programs, run as a user runs them. */
-class Program {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly seen: string[] = [];
-  readonly exit: Promise<number | null>;
+/** As the ready config files have them. */
+interface Host {
+  readonly domain: string;
+  readonly cert: string;
+  readonly key: string;
+}
 
-  constructor(file: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
-    const path = fileURLToPath(new URL(`../dist/${file}`, import.meta.url));
-    const child = spawn(process.execPath, [path, ...args], {
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    this.#child = child;
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    this.exit = once(child, 'exit').then(([code]) => code);
-  }
-
-  /** Reads on to the first line that matches, or to the end. */
-  async line(pattern: RegExp): Promise<string | null> {
-    for (;;) {
-      const { value, done } = await this.#lines.next();
-      if (done) return null;
-      this.seen.push(value);
-      if (pattern.test(value)) return value;
-    }
-  }
-
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL');
-    await this.exit;
-  }
+interface Listener {
+  readonly transport: string;
+  readonly kinds: readonly string[];
 }
 
 let folder: string;
@@ -78,23 +49,49 @@ test('the demonstration stays up until Ctrl-C, and then leaves nothing behind', 
   expect(await demo.exit).toBe(0);
 });
 
-test('[TC-15] the server program lets an account in, and tells it system-shutdown at the end', async () => {
-  const ca = await createTestCa();
-  const { chainPem, keyPem } = await ca.issue({ dnsNames: ['capulet.example'] });
-  writeFileSync(join(folder, 'capulet.example.crt'), chainPem);
-  writeFileSync(join(folder, 'capulet.example.key'), keyPem);
-  await using server = new Program('main.js', [folder, '0'], { CHAT_ACCOUNTS: 'juliet@capulet.example:wherefore' });
-  const { port } = JSON.parse((await server.line(/"listening"/)) ?? '{}');
+test.each(['quic', 'tcp', 'all'])(
+  '[TC-15] the server program with %s.json lets an account in wherever clients may connect, and says goodbye',
+  async (name) => {
+    const ca = await createTestCa();
+    const ready = JSON.parse(readFileSync(new URL(`../config/${name}.json`, import.meta.url), 'utf8'));
+    const { chainPem, keyPem } = await ca.issue({ dnsNames: ready.hosts.map(({ domain }: Host) => domain) });
+    mkdirSync(join(folder, 'certs'));
+    for (const { cert, key } of ready.hosts as Host[]) {
+      writeFileSync(join(folder, cert), chainPem);
+      writeFileSync(join(folder, key), keyPem);
+    }
+    // Ports that are free, on an address that every machine has; all else is as it stands there.
+    const listen = (ready.listen as Listener[]).map((listener) => ({ ...listener, host: '127.0.0.1', port: 0 }));
+    const path = join(folder, `${name}.json`);
+    writeFileSync(path, JSON.stringify({ ...ready, listen }));
+    await using server = new Program('main.js', [path], { CHAT_ACCOUNTS: 'juliet@capulet.example:wherefore' });
+    const clients: ChatClient[] = [];
+    const hub = clientHub(clientTransports(ca.rootPem));
+    for (const { transport, kinds } of listen) {
+      const { port, transport: started } = JSON.parse((await server.line(/"listening"/)) ?? '{}');
+      expect(started).toBe(transport);
+      if (!kinds.includes('c2s')) continue;
+      const target = { kind: 'c2s', domain: 'capulet.example', host: '127.0.0.1', port } as const;
+      const connection = await hub.transport(transport).connect(target);
+      const options = { username: 'juliet', domain: 'capulet.example', password: 'wherefore' };
+      clients.push(await ChatClient.login(connection, options));
+    }
+    expect(clients).toHaveLength({ quic: 1, tcp: 2, all: 3 }[name] ?? 0);
+    for (const client of clients) await client.ping();
+    server.signal('SIGTERM');
+    for (const client of clients) {
+      expect((await client.closed).error).toMatchObject({ condition: 'system-shutdown', from: 'peer' });
+    }
+    expect(await server.exit).toBe(0);
+  },
+);
 
-  const quic = clientHub(clientTransports(ca.rootPem)).transport('quic');
-  await using connection = await quic.connect({ kind: 'c2s', domain: 'capulet.example', host: '::1', port });
-  const juliet = await ChatClient.login(connection, {
-    username: 'juliet',
-    domain: 'capulet.example',
-    password: 'wherefore',
-  });
-  await juliet.ping();
-  server.signal('SIGTERM');
-  expect((await juliet.closed).error).toMatchObject({ condition: 'system-shutdown', from: 'peer' });
-  expect(await server.exit).toBe(0);
+test.each([
+  ['no config file', [], 2, /^usage: main\.js <config file/],
+  ['one that is not there', ['/nowhere/chat.json'], 1, /^\/nowhere\/chat\.json: the file is missing/],
+])('the server program with %s tells what to do in one line', async (_title, args, code, complaint) => {
+  await using server = new Program('main.js', args);
+  expect(await server.exit).toBe(code);
+  expect(server.complaint).toMatch(complaint);
+  expect(server.complaint.trimEnd().split('\n')).toHaveLength(1);
 });

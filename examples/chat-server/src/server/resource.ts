@@ -1,12 +1,13 @@
 import { type StanzaStream, StreamError, TransportError } from '@stanzaport/core';
 import type { Element } from '@xmpp/xml';
 import { bareOf, formatJid, type Jid } from '../jid.ts';
+import type { Sender } from './sender.ts';
 
 /** Addresses to which one resource may have sent directed presence. */
 const MOST_DIRECTED = 256;
 
 /** A connected resource: one bound stream (RFC 6120 §7). */
-export class Resource {
+export class Resource implements Sender {
   readonly jid: string;
   readonly bare: string;
   readonly name: string;

@@ -2,17 +2,20 @@ import type { Stanza } from '@stanzaport/core';
 import type { Element } from '@xmpp/xml';
 import { bareOf, type Jid, parseJid } from '../jid.ts';
 import type { AccountStore } from './accounts.ts';
+import type { Outside } from './outside.ts';
 import type { Presence } from './presence.ts';
 import type { Resource } from './resource.ts';
 import type { Resources } from './resources.ts';
+import type { Sender } from './sender.ts';
 import { serve } from './services.ts';
-import { errorOf, type StanzaErrorCondition, stamped } from './stanza-reply.ts';
+import { refuse, stamped } from './stanza-reply.ts';
 
 /** What a router works with. */
 export interface RouterParts {
   readonly accounts: AccountStore;
   readonly resources: Resources;
   readonly presence: Presence;
+  readonly outside: Outside;
 }
 
 /** Brings each stanza where it belongs (RFC 6120 §10, RFC 6121 §8). */
@@ -20,25 +23,37 @@ export class Router {
   readonly #accounts: AccountStore;
   readonly #resources: Resources;
   readonly #presence: Presence;
+  readonly #outside: Outside;
 
-  constructor({ accounts, resources, presence }: RouterParts) {
+  constructor({ accounts, resources, presence, outside }: RouterParts) {
     this.#accounts = accounts;
     this.#resources = resources;
     this.#presence = presence;
+    this.#outside = outside;
   }
 
   /** `stanza` is a message, presence or iq of `sender`, whose `from` has been checked. */
   route(sender: Resource, stanza: Stanza): void {
     if (stanza.name === 'presence') return this.#presence.handle(sender, stanza);
+    this.#routeTo(sender, stanza);
+  }
+
+  /** As {@link route}, of a user of another server; `to` is served here. */
+  receive(sender: Sender, stanza: Stanza): void {
+    if (stanza.name === 'presence') this.#presence.receive(sender, stanza);
+    else this.#routeTo(sender, stanza);
+  }
+
+  #routeTo(sender: Sender, stanza: Stanza): void {
     // No `to` means the own account (RFC 6120 §10.3).
     const to = parseJid(stanza.to ?? sender.bare);
     if (to === null) return refuse(sender, stanza, 'jid-malformed');
-    if (!this.#accounts.serves(to.domain)) return refuse(sender, stanza, 'remote-server-not-found');
+    if (!this.#accounts.serves(to.domain)) return this.#outside.send(sender, stanza, to);
     if (stanza.name === 'iq') this.#routeIq(sender, stanza, to);
     else this.#routeMessage(sender, stanza, to);
   }
 
-  #routeIq(sender: Resource, stanza: Stanza, to: Jid): void {
+  #routeIq(sender: Sender, stanza: Stanza, to: Jid): void {
     const { type = '' } = stanza;
     if (!['get', 'set', 'result', 'error'].includes(type)) return refuse(sender, stanza, 'bad-request');
     if (to.resource !== null && to.local !== null) {
@@ -51,7 +66,7 @@ export class Router {
     refuse(sender, stanza, 'service-unavailable');
   }
 
-  #routeMessage(sender: Resource, stanza: Stanza, to: Jid): void {
+  #routeMessage(sender: Sender, stanza: Stanza, to: Jid): void {
     const bare = bareOf(to);
     const { type = 'normal' } = stanza;
     const exact = to.resource === null ? null : this.#resources.find(bare, to.resource);
@@ -71,16 +86,12 @@ export class Router {
   }
 }
 
-function forward(sender: Resource, stanza: Stanza, targets: readonly Resource[]): void {
+function forward(sender: Sender, stanza: Stanza, targets: readonly Resource[]): void {
   const text = stamped(stanza, sender.jid);
   const delivered = targets.filter((target) => target.deliver(text));
   if (delivered.length === 0) refuse(sender, stanza, 'service-unavailable');
 }
 
-function refuse(sender: Resource, stanza: Stanza, condition: StanzaErrorCondition): void {
-  answer(sender, errorOf(stanza, sender.jid, condition));
-}
-
-function answer(sender: Resource, reply: Element | null): void {
+function answer(sender: Sender, reply: Element | null): void {
   if (reply !== null) sender.deliver(reply);
 }

@@ -7,7 +7,6 @@ import {
   StreamError,
   type StreamErrorCondition,
   type StreamHeader,
-  TransportError,
 } from '@stanzaport/core';
 import xml from '@xmpp/xml';
 import { bareOf, isResource, type Jid } from '../jid.ts';
@@ -17,7 +16,9 @@ import type { Presence } from './presence.ts';
 import { Resource } from './resource.ts';
 import type { Resources } from './resources.ts';
 import type { Router } from './router.ts';
+import { runStream } from './run-stream.ts';
 import { SaslNegotiation } from './sasl.ts';
+import type { ServedStream } from './served-stream.ts';
 import { errorOf, resultOf } from './stanza-reply.ts';
 
 /** What all sessions share. */
@@ -36,7 +37,7 @@ type State =
   | { readonly phase: 'bound'; readonly resource: Resource };
 
 /** One stream of a client, from its header to its end (RFC 6120 §4 to §7). */
-export class Session {
+export class Session implements ServedStream {
   readonly #stream: StanzaStream;
   readonly #parts: SessionParts;
   #state: State = { phase: 'new' };
@@ -48,16 +49,11 @@ export class Session {
 
   /** Resolves when the stream has ended; never rejects. */
   async run(): Promise<void> {
-    try {
-      for await (const event of this.#stream.events()) {
-        if (event.type === 'header') this.#onHeader(event.header);
-        else if (event.type === 'stanza') await this.#onElement(event.stanza);
-      }
-    } catch (thrown) {
-      this.#onFailure(thrown);
-    } finally {
-      if (this.#state.phase === 'bound') this.#leave(this.#state.resource);
-    }
+    await runStream(this.#stream, this.#parts.logger, async (event) => {
+      if (event.type === 'header') this.#onHeader(event.header);
+      else if (event.type === 'stanza') await this.#onElement(event.stanza);
+    });
+    if (this.#state.phase === 'bound') this.#leave(this.#state.resource);
     await this.#stream.close();
   }
 
@@ -128,10 +124,12 @@ export class Session {
   }
 
   #route(resource: Resource, stanza: Stanza): void {
-    const { name, namespace, from } = stanza;
+    const { name, namespace, prefix, from } = stanza;
     if (namespace !== 'jabber:client' || !['message', 'presence', 'iq'].includes(name)) {
       return this.end('unsupported-stanza-type');
     }
+    // The content namespace has no prefix (RFC 6120 §4.8.5); a stanza with one could not be sent on as it is.
+    if (prefix !== '') return this.end('bad-namespace-prefix');
     if (from !== undefined && from !== resource.jid && from !== resource.bare) return this.end('invalid-from');
     this.#parts.router.route(resource, stanza);
   }
@@ -143,14 +141,5 @@ export class Session {
   #leave(resource: Resource): void {
     this.#parts.resources.unbind(resource);
     this.#parts.presence.left(resource);
-  }
-
-  #onFailure(thrown: unknown): void {
-    const { logger } = this.#parts;
-    const fields = { streamId: this.#stream.id, err: thrown };
-    // A stream that fails throws its own TransportError; anything else is a fault of this server.
-    if (thrown instanceof TransportError) return logger.debug(fields, 'the stream ended with an error');
-    logger.error(fields, 'the session failed');
-    this.end('internal-server-error');
   }
 }

@@ -1,6 +1,7 @@
-import { escapeAttribute, type Stanza } from '@stanzaport/core';
+import { escapeAttribute, Stanza } from '@stanzaport/core';
 import xml, { type Element } from '@xmpp/xml';
 import { NS } from '../namespaces.ts';
+import type { Sender } from './sender.ts';
 
 /** The stanza error conditions this server uses, each with its type (RFC 6120 §8.3.2, §8.3.3). */
 const ERROR_TYPES = {
@@ -8,7 +9,9 @@ const ERROR_TYPES = {
   'feature-not-implemented': 'cancel',
   'jid-malformed': 'modify',
   'not-allowed': 'cancel',
+  'policy-violation': 'modify',
   'remote-server-not-found': 'cancel',
+  'remote-server-timeout': 'wait',
   'resource-constraint': 'wait',
   'service-unavailable': 'cancel',
 } as const;
@@ -34,17 +37,28 @@ export function errorOf(stanza: Stanza, to: string, condition: StanzaErrorCondit
   return xml(stanza.name, { type: 'error', id: stanza.id, from: stanza.to, to }, error);
 }
 
+/** Answers `stanza` with an error, where one is due. */
+export function refuse(sender: Sender, stanza: Stanza, condition: StanzaErrorCondition): void {
+  const error = errorOf(stanza, sender.jid, condition);
+  if (error !== null) sender.deliver(error);
+}
+
 /**
  * The text of `stanza` as others shall see it: with `from`, whatever the sender wrote there (RFC 6120 §8.1.2.1). The
  * usual stanza has none, and pays no element tree for it.
+ * @param contentNamespace of the stream it is for.
  */
-export function stamped(stanza: Stanza, from: string): string {
-  if (stanza.from === from) return stanza.sourceIn('jabber:client');
-  if (stanza.from !== undefined) {
-    stanza.element.attrs.from = from;
-    return stanza.element.toString();
-  }
-  const source = stanza.sourceIn('jabber:client');
+export function stamped(stanza: Stanza, from: string, contentNamespace = 'jabber:client'): string {
+  if (stanza.from === from) return stanza.sourceIn(contentNamespace);
+  if (stanza.from !== undefined) return withAttributes(stanza, { from }).sourceIn(contentNamespace);
+  const source = stanza.sourceIn(contentNamespace);
   const end = 1 + stanza.name.length;
   return `${source.slice(0, end)} from='${escapeAttribute(from)}'${source.slice(end)}`;
+}
+
+/** `stanza` with these attributes instead of its own. */
+export function withAttributes(stanza: Stanza, attributes: { readonly from?: string; readonly to?: string }): Stanza {
+  const { element } = stanza;
+  const copy = xml(element.name, { ...element.attrs, ...attributes }, ...element.children);
+  return Stanza.of(copy);
 }
