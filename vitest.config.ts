@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const packages = readdirSync(new URL('./packages', import.meta.url));
 
@@ -21,6 +21,8 @@ export default defineConfig({
       'scripts/**/*.test.ts',
       'test/**/*.test.ts',
     ],
+    // They need programs that npm does not bring: vitest.peers.config.ts.
+    exclude: [...configDefaults.exclude, 'examples/*/test/peers/**'],
     // The native QUIC binding crashes the process when several worker threads have it loaded.
     pool: 'forks',
     isolate: true,

@@ -19,8 +19,9 @@ interface Report {
   readonly testResults: readonly { status: string; assertionResults: readonly { status: string }[] }[];
 }
 
-function count(...reports: (Report | null)[]): [line: string, code: number | null] {
+function count(...reports: (Report | '--again' | null)[]): [line: string, code: number | null] {
   const files = reports.map((report, index) => {
+    if (report === '--again') return report;
     const file = join(folder, `${index}.json`);
     if (report !== null) writeFileSync(file, JSON.stringify(report));
     return file;
@@ -32,8 +33,13 @@ function count(...reports: (Report | null)[]): [line: string, code: number | nul
 const good: Report = { numPassedTests: 3, numFailedTests: 0, testResults: [] };
 
 test('counts what passed once, and what failed anywhere', () => {
-  expect(count(good, good)).toEqual(['3 passed, 0 failed', 0]);
-  expect(count(good, { ...good, numFailedTests: 2 })).toEqual(['3 passed, 2 failed', 1]);
+  expect(count(good, '--again', good)).toEqual(['3 passed, 0 failed', 0]);
+  expect(count(good, '--again', { ...good, numFailedTests: 2 })).toEqual(['3 passed, 2 failed', 1]);
+});
+
+test('adds up runs of different tests, each of which must have passed some', () => {
+  expect(count(good, { ...good, numPassedTests: 2 }, '--again', good)).toEqual(['5 passed, 0 failed', 0]);
+  expect(count(good, { ...good, numPassedTests: 0 })).toEqual(['3 passed, 0 failed', 1]);
 });
 
 test('counts what failed, and ends with 1', () => {
