@@ -4,6 +4,7 @@ import { ALPN_OF, type CertificatePolicy, type Credential, type CredentialStore 
 import { ClientSessions } from './client-sessions.ts';
 import type { ConnectionIds } from './endpoint/connection-ids.ts';
 import type { DriverShared } from './endpoint/driver-owner.ts';
+import { EngineGarbage } from './endpoint/engine-garbage.ts';
 import { NetworkWatch } from './endpoint/network-watch.ts';
 import type { PathCounters } from './endpoint/peer-path.ts';
 import { SendBuffer } from './endpoint/send-buffer.ts';
@@ -51,6 +52,7 @@ export class QuicParts implements QuicDependencies {
   readonly ticketKeys: TicketKeys;
   readonly sessions: ClientSessions;
   readonly #sendBuffer: SendBuffer;
+  readonly #garbage = new EngineGarbage();
   #watchdog: Watchdog | null = null;
   #users = 0;
 
@@ -88,6 +90,7 @@ export class QuicParts implements QuicDependencies {
       sendBuffer: this.#sendBuffer,
       watchdog: this.#watchdog ?? Watchdog.acquire(0),
       pathCounters,
+      garbage: this.#garbage,
     };
   }
 

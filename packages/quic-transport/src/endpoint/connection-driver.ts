@@ -435,6 +435,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     const release = (): void => {
       for (const key of keys) ids.remove(key);
       this.#owner.onReleased();
+      if (end.type === 'excessive-load') this.#shared.garbage.add();
     };
     this.#owner.onEnd(end);
     // A server lingers also without anything to say, or late packets would be taken for those of a stranger.

@@ -1,6 +1,7 @@
 import type { Watchdog } from '../watchdog.ts';
 import type { ConnectionEnd } from './connection-end.ts';
 import type { ConnectionIds } from './connection-ids.ts';
+import type { EngineGarbage } from './engine-garbage.ts';
 import type { PathCounters } from './peer-path.ts';
 import type { SendBuffer } from './send-buffer.ts';
 import type { TimerQueue } from './timer-queue.ts';
@@ -45,6 +46,7 @@ export interface DriverShared {
   readonly sendBuffer: SendBuffer;
   readonly watchdog: Watchdog;
   readonly pathCounters: PathCounters;
+  readonly garbage: EngineGarbage;
 }
 
 /** Timing of one connection, in milliseconds. */
