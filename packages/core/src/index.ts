@@ -4,6 +4,7 @@
  */
 export { endErrorOf, endWithError, stopWriting } from './byte-stream.ts';
 export type { Cancellable } from './cancellable.ts';
+export { unlessAborted } from './cancellable.ts';
 export { CertificateExpiry } from './certificate-expiry.ts';
 export type { Connection, ConsumeOptions, OpenStreamOptions, StanzaStream, StreamEvent } from './connection.ts';
 export { isIpLiteral, normalizeDomain } from './domain.ts';

@@ -1,4 +1,4 @@
-import { TransportError } from './errors.ts';
+import { unlessAborted } from './cancellable.ts';
 
 /**
  * One attempt to connect that several wait for. Each of them may leave; when the last one has, the attempt is called off.
@@ -30,27 +30,17 @@ export class SharedConnect<T> {
       () => undefined,
       () => undefined,
     );
-    await unlessAborted(over, signal);
+    await unlessAborted(over, signal, 'opening a stream');
   }
 
   /** @throws TransportError that of the attempt, or `XMPP_ABORTED`. */
   async join(signal: AbortSignal | undefined): Promise<T> {
     this.#waiting += 1;
     try {
-      return await unlessAborted(this.#result, signal);
+      return await unlessAborted(this.#result, signal, 'opening a stream');
     } finally {
       this.#waiting -= 1;
       if (this.#waiting === 0 && signal?.aborted) this.callOff();
     }
   }
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new TransportError('XMPP_ABORTED', 'opening a stream was aborted'));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

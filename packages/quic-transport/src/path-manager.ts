@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { type Logger, type MigrateOptions, TransportError, toTransportError } from '@stanzaport/core';
+import { type Logger, type MigrateOptions, TransportError, toTransportError, unlessAborted } from '@stanzaport/core';
 import type { ConnectionDriver } from './endpoint/connection-driver.ts';
 import type { PathWatcher } from './endpoint/driver-owner.ts';
 import type { Endpoint } from './endpoint/endpoint.ts';
@@ -83,7 +83,7 @@ export class PathManager implements PathWatcher {
   migrate({ localAddress, signal }: MigrateOptions): Promise<void> {
     const move = this.#last.then(() => this.#migrate(localAddress ?? null, 'asked', signal));
     this.#last = move.catch(() => undefined);
-    return unlessAborted(move, signal);
+    return unlessAborted(move, signal, 'the migration');
   }
 
   /** The connection has ended. */
@@ -219,17 +219,6 @@ export class PathManager implements PathWatcher {
     clearTimeout(timer);
     this.#timers.delete(timer);
   }
-}
-
-/** What `work` comes to, or `XMPP_ABORTED` as soon as nobody waits for it any more. */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(aborted());
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 function aborted(): TransportError {

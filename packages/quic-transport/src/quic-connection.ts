@@ -20,6 +20,7 @@ import {
   StreamError,
   TransportError,
   toTransportError,
+  unlessAborted,
 } from '@stanzaport/core';
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { BlockedStreams } from './blocked-streams.ts';
@@ -28,7 +29,7 @@ import type { ConnectionDriver } from './endpoint/connection-driver.ts';
 import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import type { DriverOwner } from './endpoint/driver-owner.ts';
 import { APPLICATION_CODE, errorOfEnd, sideOfEnd } from './errors.ts';
-import { type PathManager, unlessAborted } from './path-manager.ts';
+import type { PathManager } from './path-manager.ts';
 import { type ByteStreamHost, QuicByteStream } from './quic-byte-stream.ts';
 import type { QuicSecurity } from './quic-security.ts';
 import type { ReadSlab } from './read-slab.ts';
@@ -208,7 +209,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
 
   async migrate(options: MigrateOptions = {}): Promise<NetworkPath> {
     // RFC 9000 §9: not before the handshake is confirmed.
-    await unlessAborted(this.handshakeCompleted, options.signal);
+    await unlessAborted(this.handshakeCompleted, options.signal, 'the migration');
     if (this.#settled || this.#closing !== null || this.#paths === null) {
       const isClosed = this.#settled || this.#closing !== null;
       const why = isClosed ? 'is closed' : 'migrates only where its peer does';

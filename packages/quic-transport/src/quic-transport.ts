@@ -11,6 +11,7 @@ import {
   normalizeDomain,
   type Transport,
   TransportError,
+  unlessAborted,
 } from '@stanzaport/core';
 import type { Credential } from '@stanzaport/tls-shared';
 import type { EngineConfig } from './engine/port.ts';
@@ -66,11 +67,11 @@ export class QuicTransport implements Transport {
       purpose: target.kind === 'c2s' ? 'c2s-server' : 's2s-server',
       ...(target.delegations === undefined ? {} : { delegations: target.delegations }),
     };
-    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, domain);
+    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, `connecting to ${domain}`);
     let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
     // It is used up by the first address that is tried (RFC 8446 §C.4).
     const taken = this.#parts.sessions.take({ question, localCertificates });
-    let session = await unlessAborted(taken, signal, domain);
+    let session = await unlessAborted(taken, signal, `connecting to ${domain}`);
     for (const address of addresses) {
       try {
         return await connectTo(this.#parts, {
@@ -125,17 +126,6 @@ export class QuicTransport implements Transport {
     byKind.set(kind, config);
     return config;
   }
-}
-
-/** Neither DNS nor a store of tickets can be called off; what can be is waiting for them. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, domain: string): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new TransportError('XMPP_ABORTED', `connecting to ${domain} was aborted`));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 async function resolve(host: string): Promise<readonly string[]> {

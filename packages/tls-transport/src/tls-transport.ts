@@ -11,6 +11,7 @@ import {
   normalizeDomain,
   type Transport,
   TransportError,
+  unlessAborted,
 } from '@stanzaport/core';
 import type { Credential } from '@stanzaport/tls-shared';
 import { checkKind, resolveTlsTransportOptions, type TlsTransportOptions } from './options.ts';
@@ -65,7 +66,7 @@ abstract class TlsTransport implements Transport {
       ...(target.delegations === undefined ? {} : { delegations: target.delegations }),
     };
     const localDomain = target.kind === 's2s' ? (target.localDomain ?? null) : null;
-    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, domain);
+    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, `connecting to ${domain}`);
     let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
     for (const address of addresses) {
       try {
@@ -102,17 +103,6 @@ export class StartTlsTransport extends TlsTransport {
   constructor(dependencies: TlsDependencies, options: Partial<TlsTransportOptions> = {}) {
     super('starttls', dependencies, options);
   }
-}
-
-/** DNS cannot be called off; what can be is waiting for it. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined, domain: string): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(new TransportError('XMPP_ABORTED', `connecting to ${domain} was aborted`));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 async function resolve(host: string): Promise<readonly string[]> {
