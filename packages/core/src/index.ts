@@ -2,15 +2,17 @@
  * The transport contract of Stanzaport and what is built on it once for all transports: stanza streams over bytes,
  * XML framing, limits, typed errors, and the hub that gathers the bound transports.
  */
-export { endErrorOf, endWithError, stopWriting } from './byte-stream.ts';
+export { endErrorOf, endWithError, stopWriting, whenUnwanted } from './byte-stream.ts';
 export type { Cancellable } from './cancellable.ts';
 export { unlessAborted } from './cancellable.ts';
 export { CertificateExpiry } from './certificate-expiry.ts';
+export { connectToHost } from './connect-to-host.ts';
 export type { Connection, ConsumeOptions, OpenStreamOptions, StanzaStream, StreamEvent } from './connection.ts';
 export { isIpLiteral, normalizeDomain } from './domain.ts';
 export type { CertificateReason, ErrorCategory, ErrorCode, TransportErrorDetails } from './errors.ts';
 export { CertificateError, ERROR_CATEGORIES, TransportError, toTransportError } from './errors.ts';
 export type { CloseReason, ConnectionKind, NetworkPath, Role, SocketAddress } from './facts.ts';
+export { handOverOutput } from './gathered-output.ts';
 export type { HandlerErrorSink } from './guarded-observable.ts';
 export { GuardedObservable } from './guarded-observable.ts';
 export { Inbox } from './inbox.ts';

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { BehaviorSubject, type Observable } from 'rxjs';
-import { endErrorOf, FAILED } from './byte-stream.ts';
+import { endErrorOf, FAILED, tellUnwanted } from './byte-stream.ts';
 import type { Connection, OpenStreamOptions, StanzaStream } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
 import type { CloseReason, ConnectionKind, NetworkPath, Role } from './facts.ts';
@@ -74,7 +74,8 @@ export class SingleStreamConnection implements Connection {
     this.security = security;
     this.#bytes = bytes;
     this.#limits = limits;
-    this.#logger = logger.child({ connectionId: this.id, transport });
+    const remote = `${path.remote.address} ${path.remote.port}`;
+    this.#logger = logger.child({ connectionId: this.id, transport, remote });
     this.#serves = serves;
     this.#inbox = new Inbox(endingFaultyStreams(this.#logger));
     this.streams$ = this.#inbox.observable;
@@ -123,10 +124,15 @@ export class SingleStreamConnection implements Connection {
     this.#bytes.destroy(error);
   }
 
+  /** Ends the stream, if there is one, with an error that its peer is told. */
+  abortStream(error: StreamError): void {
+    this.#stream?.abort(error);
+  }
+
   /** The deadline of a drain has come: the peer is told `system-shutdown` (RFC 6120 §4.9.3.20), then the bytes are given up. */
   shutDown(): void {
     const error = new TransportError('XMPP_SHUTDOWN', 'the listener was closed');
-    this.#stream?.abort(new StreamError('system-shutdown'));
+    this.abortStream(new StreamError('system-shutdown'));
     this.#finish({ clean: false, by: 'local', error });
     // Two turns: one in which the stream hands over its last words, one in which they are sent.
     setImmediate(() => setImmediate(() => this.#bytes.destroy(error)));
@@ -198,6 +204,7 @@ export class SingleStreamConnection implements Connection {
     const bytes = this.#bytes;
     if (bytes.closed) return;
     bytes.off('readable', this.#onReadable);
+    tellUnwanted(bytes);
     bytes.resume();
     const timer = setTimeout(() => bytes.destroy(), this.#limits.closeTimeoutMs);
     bytes.once('close', () => clearTimeout(timer));

@@ -42,6 +42,11 @@ export class SingleStreamListener implements Listener {
     this.connections$ = this.#inbox.observable;
   }
 
+  /** Connections that are open now. */
+  get connectionCount(): number {
+    return this.#connections.size;
+  }
+
   /** Announces a connection that is secured; one that comes after `close` is shut down. */
   announce(connection: SingleStreamConnection): void {
     if (this.#closing !== null) {

@@ -145,8 +145,8 @@ export class StreamEnding {
   }
 
   #onBytesClosed(): void {
-    // Both halves have ended in order: the consumer may still take what came before, within the close timeout.
-    if (this.#phase === 'closing' && this.#bytes.readableEnded && this.#bytes.writableFinished) return;
+    // Both halves have ended in order: the consumer may still take what came before, once we close within the timeout.
+    if (this.#phase !== 'ended' && this.#bytes.readableEnded && this.#bytes.writableFinished) return;
     clearTimeout(this.#timer);
     if (this.#reason !== null) this.#input.finish(this.#reason);
     else

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { endErrorOf } from './byte-stream.ts';
+import { endErrorOf, tellUnwanted } from './byte-stream.ts';
 import type { StreamEvent } from './connection.ts';
 import { TransportError } from './errors.ts';
 import type { CloseReason } from './facts.ts';
@@ -103,6 +103,7 @@ export class StreamInput implements EventSource {
   discard(): void {
     this.#mode = 'discard';
     this.#reader.pause();
+    tellUnwanted(this.#bytes);
     this.#flow();
   }
 

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { TransportError } from './errors.ts';
+import { TransportError, toTransportError } from './errors.ts';
+import { gatherOutput } from './gathered-output.ts';
 import type { Limits } from './limits.ts';
 
 interface Waiter {
@@ -9,8 +10,7 @@ interface Waiter {
 
 /**
  * The writing half of a stanza stream. Texts of one turn of the event loop are joined and written once, which costs the
- * transport one chunk instead of one per stanza; `process.nextTick` is early enough for a transport to send them in
- * the same turn.
+ * transport one chunk instead of one per stanza.
  */
 export class StreamOutput {
   readonly #bytes: Duplex;
@@ -52,7 +52,7 @@ export class StreamOutput {
     this.#pendingBytes += Buffer.byteLength(text);
     if (!this.#scheduled) {
       this.#scheduled = true;
-      process.nextTick(this.#flush);
+      gatherOutput(this.#flush);
     }
     const queued = this.queuedBytes;
     if (queued > this.#cap && !this.#overflowed) {
@@ -137,10 +137,17 @@ export class StreamOutput {
     const text = this.#pending;
     this.#pending = '';
     this.#pendingBytes = 0;
-    this.#bytes.write(text, 'utf8', this.#onTaken);
+    try {
+      this.#bytes.write(text, 'utf8', this.#onTaken);
+    } catch (thrown) {
+      // A transport that throws must not keep others from handing over what they have.
+      this.#bytes.destroy(toTransportError(thrown, 'byte stream'));
+    }
   }
 
-  readonly #onTaken = (): void => {
+  readonly #onTaken = (error?: Error | null): void => {
+    // Not taken, but given up; the bytes tell why.
+    if (error || this.#bytes.destroyed) return;
     if (this.#waiters.length === 0 || this.#failure !== null || this.queuedBytes >= this.#highWaterMark) return;
     const waiters = this.#waiters;
     this.#waiters = [];

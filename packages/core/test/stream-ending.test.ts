@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { stopWriting, TransportError, whenUnwanted } from '@stanzaport/core';
 import { expect, test } from 'vitest';
 import { streamOverDuplex } from './tools/stream-over-duplex.ts';
 import { HEADER } from './tools/stream-over-tcp.ts';
@@ -81,3 +82,62 @@ for (const size of [10, 60_000]) {
     expect(taken).toBeGreaterThan(1);
   });
 }
+
+test('[TC-13] a peer that has said all and wants nothing more: what it said is delivered, and that is no clean end', async () => {
+  const { bytes, stream } = inOneChunk(`${HEADER}${messages(100)}</stream:stream>`);
+  const closed = once(bytes, 'close');
+  const ids: (string | undefined)[] = [];
+  const reading = (async (): Promise<void> => {
+    for await (const stanza of stream) {
+      ids.push(stanza.id);
+      if (ids.length > 1) continue;
+      stopWriting(bytes, new TransportError('XMPP_PEER_RESET', 'no more'));
+      // Both halves have ended, and the reader holds the rest.
+      await closed;
+    }
+  })();
+  await expect(reading).rejects.toMatchObject({ code: 'XMPP_PEER_RESET' });
+  expect(ids).toHaveLength(100);
+  expect(await stream.closed).toMatchObject({ clean: false, by: 'peer' });
+});
+
+test('[TC-06] what is given up is not taken: drained() rejects, whatever the bytes call back', async () => {
+  const { bytes, stream } = streamOverDuplex(() => undefined, { sendHighWaterMarkBytes: 1_024 });
+  let giveUp: () => void = () => undefined;
+  bytes._write = (_chunk, _encoding, done) => {
+    giveUp = done;
+  };
+  bytes._destroy = (error, done) => {
+    giveUp();
+    done(error);
+  };
+  stream.sendHeader();
+  stream.send(`<message>${'x'.repeat(10_000)}</message>`);
+  const drained = stream.drained();
+  await new Promise((resolve) => setImmediate(resolve));
+  const error = new TransportError('XMPP_SHUTDOWN', 'enough');
+  bytes.destroy(error);
+  await expect(drained).rejects.toBe(error);
+});
+
+test('[TC-05] transports without half-close are told when the peer has said its last word, once', async () => {
+  const told: string[] = [];
+  for (const last of ['</stream:stream>', '<x></y>']) {
+    const { bytes, stream } = streamOverDuplex(() => undefined);
+    whenUnwanted(bytes, () => told.push(last));
+    const reading = stream.consume(() => undefined).catch(() => undefined);
+    bytes.push(HEADER);
+    void stream.close();
+    bytes.push('<message/>');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).not.toContain(last);
+    bytes.push(last);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told).toContain(last);
+    bytes.push(null);
+    await reading;
+    whenUnwanted(bytes, () => told.push('at once'));
+    expect(told.pop()).toBe('at once');
+  }
+  expect(told).toEqual(['</stream:stream>', '<x></y>']);
+});

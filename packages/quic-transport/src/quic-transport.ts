@@ -1,10 +1,9 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import {
   type Cancellable,
   type Connection,
   type ConnectionKind,
   type ConnectTarget,
+  connectToHost,
   type IdentityQuestion,
   isIpLiteral,
   type ListenOptions,
@@ -67,30 +66,24 @@ export class QuicTransport implements Transport {
       purpose: target.kind === 'c2s' ? 'c2s-server' : 's2s-server',
       ...(target.delegations === undefined ? {} : { delegations: target.delegations }),
     };
-    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, `connecting to ${domain}`);
-    let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
-    // It is used up by the first address that is tried (RFC 8446 §C.4).
-    const taken = this.#parts.sessions.take({ question, localCertificates });
-    let session = await unlessAborted(taken, signal, `connecting to ${domain}`);
-    for (const address of addresses) {
-      try {
-        return await connectTo(this.#parts, {
-          kind: target.kind,
-          question,
-          address,
-          port,
-          config,
-          localCertificates,
-          session,
-          signal,
-        });
-      } catch (error) {
-        if (signal?.aborted) throw error;
-        failure = error;
-        session = null;
-      }
-    }
-    throw failure;
+    let isFirst = true;
+    const attempt = async (address: string): Promise<Connection> => {
+      // A session is used up by the first address that is tried (RFC 8446 §C.4).
+      const taken = isFirst ? this.#parts.sessions.take({ question, localCertificates }) : Promise.resolve(null);
+      isFirst = false;
+      const session = await unlessAborted(taken, signal, `connecting to ${domain}`);
+      return connectTo(this.#parts, {
+        kind: target.kind,
+        question,
+        address,
+        port,
+        config,
+        localCertificates,
+        session,
+        signal,
+      });
+    };
+    return await connectToHost(target.host ?? domain, attempt, signal);
   }
 
   /**
@@ -125,15 +118,5 @@ export class QuicTransport implements Transport {
     const config = this.#parts.createConfig({ role: 'client', kind, credential });
     byKind.set(kind, config);
     return config;
-  }
-}
-
-async function resolve(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
-  try {
-    const addresses = await lookup(host, { all: true, verbatim: true });
-    return addresses.map(({ address }) => address);
-  } catch (cause) {
-    throw new TransportError('XMPP_NAME_NOT_RESOLVED', `${host} could not be resolved`, { cause });
   }
 }

@@ -6,11 +6,13 @@ import { drainingCases } from './cases/draining.ts';
 import { endingCases } from './cases/endings.ts';
 import { errorCases } from './cases/errors.ts';
 import { factCases } from './cases/facts.ts';
+import { halfClosingCases } from './cases/half-closing.ts';
 import { Scene } from './cases/harness.ts';
 import { isolationCases } from './cases/isolation.ts';
 import { leakCases } from './cases/leaks.ts';
 import { limitCases } from './cases/limits.ts';
 import { listeningCases } from './cases/listening.ts';
+import { queuedOutputCases } from './cases/queued-output.ts';
 import { stanzaCases } from './cases/stanzas.ts';
 import { collectUncaught } from './cases/uncaught.ts';
 import type { ConformanceSetup } from './conformance-setup.ts';
@@ -36,6 +38,8 @@ const ALL_CASES: readonly CaseDefinition[] = [
   ...stanzaCases,
   ...backpressureCases,
   ...closingCases,
+  ...halfClosingCases,
+  ...queuedOutputCases,
   ...endingCases,
   ...leakCases,
   ...errorCases,

@@ -102,9 +102,13 @@ export class MemoryConnection implements Connection {
     return this.#closing;
   }
 
-  /** As `close`; streams that are not closed after `drainMs` are cut. */
+  /** As `close`; streams that are not closed after `drainMs` are cut, and with 0 all at once. */
   async drain(drainMs: number): Promise<void> {
-    const deadline = setTimeout(() => this.#cutStreams(), drainMs);
+    if (drainMs === 0) {
+      await this.#cutStreams();
+      return;
+    }
+    const deadline = setTimeout(() => void this.#cutStreams(), drainMs);
     await this.close();
     clearTimeout(deadline);
   }
@@ -161,11 +165,12 @@ export class MemoryConnection implements Connection {
     this.#end({ clean: true, by: 'local', error: null });
   }
 
-  #cutStreams(): void {
-    for (const [stream, bytes] of this.#streams) {
-      stream.abort(new StreamError('system-shutdown'));
-      bytes.destroy();
-    }
+  async #cutStreams(): Promise<void> {
+    const bytesOfAll = [...this.#streams.values()];
+    for (const stream of this.#streams.keys()) stream.abort(new StreamError('system-shutdown'));
+    // Two turns: one in which the streams hand over their last words, one in which they arrive.
+    for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    for (const bytes of bytesOfAll) bytes.destroy();
     this.abort(new TransportError('XMPP_SHUTDOWN', 'the streams did not end before the deadline'));
   }
 

@@ -12,6 +12,7 @@ import {
   type ListenOptions,
   type Logger,
   type NetworkPath,
+  NO_TLS,
   type PeerVerdict,
   resolveLimits,
   type SocketAddress,
@@ -46,8 +47,7 @@ const ALPN: Readonly<Record<ConnectionKind, string>> = { c2s: 'xmpp-client', s2s
 /** Ports where a target names none (RFC 6120 §14.7). */
 const DEFAULT_PORTS: Readonly<Record<ConnectionKind, number>> = { c2s: 5222, s2s: 5269 };
 
-/** TLS AlertDescriptions (RFC 8446 §6.2, RFC 7301 §3.2). */
-const CERTIFICATE_REQUIRED = 116;
+/** TLS AlertDescription no_application_protocol (RFC 7301 §3.2). */
 const NO_APPLICATION_PROTOCOL = 120;
 
 /**
@@ -132,28 +132,8 @@ export class MemoryTransport implements Transport {
   }
 
   #security(kind: ConnectionKind, sni: string, verdict: PeerVerdict | null): ConnectionSecurity {
-    return {
-      tlsVersion: null,
-      cipher: null,
-      alpn: ALPN[kind],
-      sni,
-      peerCertificates: [],
-      localCertificates: [],
-      verdict,
-      verify: this.#verify ?? nothingPresented,
-      channelBindings: [],
-      channelBinding: () => null,
-      ech: 'unavailable',
-      resumed: false,
-      earlyData: 'none',
-      dangers: [],
-    };
+    return { ...NO_TLS, alpn: ALPN[kind], sni, verdict, verify: this.#verify ?? NO_TLS.verify };
   }
-}
-
-function nothingPresented({ domain }: IdentityQuestion): PeerVerdict {
-  const detail = 'a memory transport presents no certificate';
-  return { verified: false, domain, reason: 'absent', alert: CERTIFICATE_REQUIRED, detail };
 }
 
 function nextTurn(): Promise<void> {

@@ -1,76 +1,8 @@
-import type { Connection, Listener, Transport } from '@stanzaport/core';
+import type { Connection } from '@stanzaport/core';
 import { Observable } from 'rxjs';
-import { afterEach, describe, expect, test } from 'vitest';
-import { type ConformanceSetup, MemoryByteStream, memoryConformance, transportConformance } from '../src/index.ts';
-
-/** Runs one case and tells with what message it failed; 'passed' when it did not. */
-async function failureOf(setup: ConformanceSetup, title: string): Promise<string> {
-  const found = transportConformance(setup).find((each) => each.title === title);
-  if (found === undefined) throw new Error(`there is no case '${title}'`);
-  try {
-    await found.run();
-    return 'passed';
-  } catch (thrown) {
-    return thrown instanceof Error ? thrown.message : String(thrown);
-  }
-}
-
-/** The memory transport, with one method of its byte stream replaced until the test is over. */
-const restores: (() => void)[] = [];
-afterEach(() => {
-  for (const restore of restores.splice(0)) restore();
-});
-
-function breakBytes<Name extends '_write' | 'push' | 'lose'>(
-  name: Name,
-  make: (original: MemoryByteStream[Name]) => MemoryByteStream[Name],
-): ConformanceSetup {
-  const descriptor = Object.getOwnPropertyDescriptor(MemoryByteStream.prototype, name);
-  const original = MemoryByteStream.prototype[name];
-  Object.defineProperty(MemoryByteStream.prototype, name, { value: make(original), configurable: true });
-  restores.push(() => {
-    if (descriptor === undefined) Reflect.deleteProperty(MemoryByteStream.prototype, name);
-    else Object.defineProperty(MemoryByteStream.prototype, name, descriptor);
-  });
-  return memoryConformance;
-}
-
-/** The memory transport behind a wrapper. */
-function wrap(wrapServer: (server: Transport) => Transport, wrapClient = wrapServer): ConformanceSetup {
-  return {
-    ...memoryConformance,
-    async create(options) {
-      const pair = await memoryConformance.create(options);
-      return { ...pair, server: wrapServer(pair.server), client: wrapClient(pair.client) };
-    },
-  };
-}
-
-const same = (transport: Transport): Transport => transport;
-
-function withListen(transport: Transport, listen: (listener: Listener) => Listener): Transport {
-  return {
-    name: transport.name,
-    listen: async (options) => listen(await transport.listen(options)),
-    connect: (target, options) => transport.connect(target, options),
-  };
-}
-
-function withConnect(transport: Transport, connect: Transport['connect']): Transport {
-  return { name: transport.name, listen: (options) => transport.listen(options), connect };
-}
-
-/** A listener whose members are replaced by those given. */
-function listenerLike(listener: Listener, replaced: Partial<Listener>): Listener {
-  return {
-    transport: listener.transport,
-    address: listener.address,
-    connections$: listener.connections$,
-    close: (options) => listener.close(options),
-    [Symbol.asyncDispose]: () => listener.close(),
-    ...replaced,
-  };
-}
+import { describe, expect, test } from 'vitest';
+import { type MemoryByteStream, memoryConformance, transportConformance } from '../src/index.ts';
+import { breakBytes, failureOf, listenerLike, same, withConnect, withListen, wrap } from './tools/broken-transports.ts';
 
 describe('the kit finds out a transport that', () => {
   test('[TC-02] drops a chunk', async () => {

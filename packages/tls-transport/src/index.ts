@@ -2,6 +2,7 @@
 export { directTlsModule, startTlsModule } from './module.ts';
 export type { TlsTransportModuleOptions, TlsTransportOptions } from './options.ts';
 export { DEFAULT_TLS_TRANSPORT_OPTIONS } from './options.ts';
-export type { TlsListener, TlsListenerCounters } from './tls-listener.ts';
+export type { TlsListenerCounters } from './tls-acceptor.ts';
+export type { TlsListener } from './tls-listener.ts';
 export type { TlsDependencies, Upgrade } from './tls-parts.ts';
 export { DEFAULT_TLS_PORTS, DirectTlsTransport, StartTlsTransport } from './tls-transport.ts';

@@ -14,6 +14,12 @@ export interface TlsTransportOptions {
    */
   readonly s2sClientCertificate: 'required' | 'requested' | 'none';
   /**
+   * c2s: `requested` asks clients for their certificate, and takes them all; `none` never asks. What one proves is judged
+   * when the client wants to log in by it (SASL EXTERNAL, XEP-0178 §2). Where clients and servers share a listener of
+   * Direct TLS, whoever connects is asked if either option says so.
+   */
+  readonly c2sClientCertificate: 'requested' | 'none';
+  /**
    * Direct TLS: the domain whose credential a client gets that sends no server name; null refuses it. STARTTLS takes the
    * `to` of the stream header instead (RFC 7590 §3.5).
    */
@@ -27,6 +33,7 @@ export const DEFAULT_TLS_TRANSPORT_OPTIONS: TlsTransportOptions = Object.freeze(
   maxConnections: 20_000,
   maxConnectionsPerAddress: 1_000,
   s2sClientCertificate: 'required',
+  c2sClientCertificate: 'none',
   defaultDomain: null,
   keepAliveMs: 60_000,
 });
@@ -47,6 +54,12 @@ const RANGES: {
   maxConnections: [1, 10_000_000],
   maxConnectionsPerAddress: [1, 10_000_000],
   keepAliveMs: [0, 2 ** 31 - 1],
+};
+
+/** What may be said about certificates of who connects. */
+const RULES: { readonly [K in 's2sClientCertificate' | 'c2sClientCertificate']: readonly TlsTransportOptions[K][] } = {
+  s2sClientCertificate: ['required', 'requested', 'none'],
+  c2sClientCertificate: ['requested', 'none'],
 };
 
 /**
@@ -71,8 +84,8 @@ export function resolveTlsTransportOptions(
       throw badOption(name, `${value} is not a whole number from ${least} to ${most}`);
     }
   }
-  if (!['required', 'requested', 'none'].includes(options.s2sClientCertificate)) {
-    throw badOption('s2sClientCertificate', `'${options.s2sClientCertificate}' is none of required, requested, none`);
+  for (const [name, rules] of Object.entries(RULES) as [keyof typeof RULES, readonly string[]][]) {
+    if (!rules.includes(options[name])) throw badOption(name, `'${options[name]}' is none of ${rules.join(', ')}`);
   }
   if (options.defaultDomain !== null && normalizeDomain(options.defaultDomain) === null) {
     throw badOption('defaultDomain', `'${options.defaultDomain}' is no domain`);

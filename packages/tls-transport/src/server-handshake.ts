@@ -11,18 +11,12 @@ import { ALPN_OF, type Credential, kindOfAlpn, TLS_ALERT } from '@stanzaport/tls
 import { negotiateInClear } from './clear-socket.ts';
 import { errorOfSocket, handshakeTimeout, peerReset, type Stage } from './errors.ts';
 import { kindOfHeader } from './kind-of-header.ts';
+import { pathOf } from './socket-address.ts';
 import { ClearReceiver } from './starttls/clear-receiver.ts';
 import type { ClearAgreement } from './starttls/clear-step.ts';
+import type { SecuredSocket } from './tls-connection.ts';
 import type { TlsParts } from './tls-parts.ts';
 import { TlsSecurity } from './tls-security.ts';
-
-/** What came of a handshake that was good. */
-export interface SecuredSocket {
-  readonly kind: ConnectionKind;
-  readonly tls: TLSSocket;
-  readonly tcp: Socket;
-  readonly security: TlsSecurity;
-}
 
 /** What a handshake tells its listener: one of the two, once. */
 export interface ServerHandshakeListener {
@@ -104,6 +98,8 @@ export class ServerHandshake {
     // COMPAT: see TlsByteStream.
     tls.on('_tlsError', this.#onError);
     tls.on('close', this.#onClose);
+    // Whoever goes before the end of the handshake makes room at once.
+    tls.on('end', this.#onEarlyEnd);
     tls.once('secure', () => this.#guard(() => this.#onSecure(tls, agreed)));
   }
 
@@ -115,10 +111,10 @@ export class ServerHandshake {
 
   /** Where clients and servers share a listener, only ALPN tells who it is, which comes too late to insist. */
   #certificateMode(agreed: ClearAgreement | null): 'required' | 'requested' | 'none' {
-    const { s2sClientCertificate } = this.#parts.options;
-    const kinds = agreed === null ? this.#kinds : [agreed.kind];
-    if (!kinds.includes('s2s') || s2sClientCertificate === 'none') return 'none';
-    return kinds.length === 1 ? s2sClientCertificate : 'requested';
+    const { s2sClientCertificate, c2sClientCertificate } = this.#parts.options;
+    const [kind, ...others] = agreed === null ? this.#kinds : [agreed.kind];
+    if (others.length === 0) return kind === 's2s' ? s2sClientCertificate : c2sClientCertificate;
+    return s2sClientCertificate === 'none' && c2sClientCertificate === 'none' ? 'none' : 'requested';
   }
 
   #onServerName(name: string, done: (error: Error | null, context?: SecureContext) => void): void {
@@ -156,9 +152,7 @@ export class ServerHandshake {
       return;
     }
     this.#stage = 'awaiting the stream header';
-    tls.on('end', this.#onEarlyEnd);
     kindOfHeader(tls, this.#kinds, this.#parts.limits, (told) => {
-      tls.off('end', this.#onEarlyEnd);
       if (!this.#over) this.#guard(() => this.#accept(tls, told ?? 'c2s'));
     });
   }
@@ -173,10 +167,15 @@ export class ServerHandshake {
       this.fail(new CertificateError('absent', null, `${this.#peer} presented no certificate`));
       return;
     }
+    const path = pathOf(this.tcp);
+    if (path === null) {
+      this.fail(peerReset(this.#peer, this.#stage));
+      return;
+    }
     clearTimeout(this.#deadline);
     this.#over = true;
     this.#quit(tls);
-    this.#listener.onSecured(this, { kind, tls, tcp: this.tcp, security });
+    this.#listener.onSecured(this, { kind, tls, tcp: this.tcp, path, security });
   }
 
   /** A fault of ours, or of the TLS stack, costs this one handshake and not the process. */
@@ -200,6 +199,7 @@ export class ServerHandshake {
     tls.off('error', this.#onError);
     tls.off('_tlsError', this.#onError);
     tls.off('close', this.#onClose);
+    tls.off('end', this.#onEarlyEnd);
   }
 
   readonly #onEarlyEnd = (): void => {

@@ -1,18 +1,8 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { endWithError, type TransportError } from '@stanzaport/core';
+import { endWithError, type TransportError, whenUnwanted } from '@stanzaport/core';
 import { errorOfSocket, peerReset } from './errors.ts';
-
-/** What the connection is told of its bytes. */
-export interface ByteStreamOwner {
-  /** The first bytes of the peer have come; they can be read. */
-  onFirstBytes(): void;
-  /** The peer's bytes have ended in order (close_notify, or the end of TCP; Node.js does not tell which). */
-  onPeerEnded(): void;
-  /** The connection under the bytes is lost. */
-  onLost(error: TransportError): void;
-}
 
 /** How much is read ahead of the consumer, and taken ahead of the socket, in bytes. */
 const HIGH_WATER_MARK = 65_536;
@@ -24,21 +14,23 @@ const HIGH_WATER_MARK = 65_536;
 export class TlsByteStream extends Duplex {
   readonly #tls: TLSSocket;
   readonly #tcp: Socket;
-  readonly #owner: ByteStreamOwner;
-  #hasBytes = false;
   #peerEnded = false;
   #lost = false;
 
   /** @param tcp the socket under `tls`. @param peer for messages. */
-  constructor(tls: TLSSocket, tcp: Socket, peer: string, owner: ByteStreamOwner) {
+  constructor(tls: TLSSocket, tcp: Socket, peer: string) {
     super({ highWaterMark: HIGH_WATER_MARK });
     this.#tls = tls;
     this.#tcp = tcp;
-    this.#owner = owner;
-    tls.on('data', (chunk: Buffer) => this.#onData(chunk));
+    tls.on('data', (chunk: Buffer) => {
+      if (!this.push(chunk)) tls.pause();
+    });
     // It may have been read from before, to learn who is at the other end.
     tls.resume();
-    tls.on('end', () => this.#onEnd());
+    tls.on('end', () => {
+      this.#peerEnded = true;
+      this.push(null);
+    });
     const onError = (error: Error): void => this.#lose(errorOfSocket(error, peer, 'open'));
     tls.on('error', onError);
     // COMPAT: a TLS socket made by hand, without `tls.Server`, tells of a bad record by this event alone.
@@ -46,13 +38,6 @@ export class TlsByteStream extends Duplex {
     tls.on('close', () => {
       if (!this.#peerEnded || !this.writableFinished) this.#lose(peerReset(peer, 'open'));
     });
-  }
-
-  /** Ends at once, and not in order: the peer is to see a reset. */
-  reset(error: TransportError): void {
-    this.#lost = true;
-    this.#resetTcp();
-    this.destroy(error);
   }
 
   override _read(): void {
@@ -70,30 +55,20 @@ export class TlsByteStream extends Duplex {
 
   /** close_notify and the end of our half of TCP; what the peer still sends is read on. */
   override _final(done: () => void): void {
-    if (this.#lost) done();
-    else this.#tls.end(() => done());
+    const end = (): void => {
+      if (this.#lost) done();
+      else this.#tls.end(() => done());
+    };
+    // In TLS 1.2 close_notify ends both directions at once (RFC 5246 §7.2.1): our closing tag has to do until the peer's.
+    if (this.#tls.getProtocol() === 'TLSv1.2') whenUnwanted(this, end);
+    else end();
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
-    // What the peer has not taken by now is given up, and it must not look as if that were all.
-    if (!this.#lost && !this.#tls.writableFinished) this.#resetTcp();
+    if (this.#lost || this.#tls.writableFinished || this.#tcp.destroyed) this.#tls.destroy();
+    else this.#giveUp();
     this.#lost = true;
-    // The reset comes with the next turn, and takes the TLS socket with it.
-    if (this.#tcp.destroyed || this.#tls.writableFinished) this.#tls.destroy();
     done(error);
-  }
-
-  #onData(chunk: Buffer): void {
-    if (!this.push(chunk)) this.#tls.pause();
-    if (this.#hasBytes) return;
-    this.#hasBytes = true;
-    this.#owner.onFirstBytes();
-  }
-
-  #onEnd(): void {
-    this.#peerEnded = true;
-    this.push(null);
-    this.#owner.onPeerEnded();
   }
 
   #lose(error: TransportError): void {
@@ -101,13 +76,15 @@ export class TlsByteStream extends Duplex {
     this.#lost = true;
     this.#tls.destroy();
     endWithError(this, error);
-    this.#owner.onLost(error);
   }
 
-  #resetTcp(): void {
-    // In a turn of its own: a reset from within a callback of the socket's own writing goes out as an orderly end.
+  /** What the peer has not taken by now it will not get, and it must not look as if that were all. */
+  #giveUp(): void {
+    // In a turn of its own: our end may be on its way out, and a reset from within a callback of the socket's own writing
+    // goes out as an orderly end.
     setImmediate(() => {
-      if (!this.#tcp.destroyed) this.#tcp.resetAndDestroy();
+      if (this.#tls.writableFinished) this.#tls.destroy();
+      else if (!this.#tcp.destroyed) this.#tcp.resetAndDestroy();
     });
   }
 }

@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import {
   CertificateError,
+  type Connection,
   type ConnectionKind,
   type IdentityQuestion,
   TransportError,
@@ -12,7 +13,7 @@ import { negotiateInClear } from './clear-socket.ts';
 import { errorOfSocket, handshakeTimeout, peerReset, type Stage } from './errors.ts';
 import { pathOf } from './socket-address.ts';
 import { ClearInitiator } from './starttls/clear-initiator.ts';
-import { TlsConnection } from './tls-connection.ts';
+import { createTlsConnection } from './tls-connection.ts';
 import type { TlsParts } from './tls-parts.ts';
 import { TlsSecurity } from './tls-security.ts';
 
@@ -34,7 +35,7 @@ export interface ClientAttempt {
  * Connects to one address and secures the connection.
  * @throws TransportError as `Transport.connect` says; nothing is left open then.
  */
-export function connectTo(parts: TlsParts, attempt: ClientAttempt): Promise<TlsConnection> {
+export function connectTo(parts: TlsParts, attempt: ClientAttempt): Promise<Connection> {
   return new Promise((resolve, reject) => {
     new ClientHandshake(parts, attempt, resolve, reject).start();
   });
@@ -44,7 +45,7 @@ export function connectTo(parts: TlsParts, attempt: ClientAttempt): Promise<TlsC
 class ClientHandshake {
   readonly #parts: TlsParts;
   readonly #attempt: ClientAttempt;
-  readonly #resolve: (connection: TlsConnection) => void;
+  readonly #resolve: (connection: Connection) => void;
   readonly #reject: (error: TransportError) => void;
   readonly #tcp: Socket;
   readonly #deadline: NodeJS.Timeout;
@@ -55,7 +56,7 @@ class ClientHandshake {
   constructor(
     parts: TlsParts,
     attempt: ClientAttempt,
-    resolve: (connection: TlsConnection) => void,
+    resolve: (connection: Connection) => void,
     reject: (error: TransportError) => void,
   ) {
     this.#parts = parts;
@@ -93,10 +94,10 @@ class ClientHandshake {
     const { kind, question, localDomain } = this.#attempt;
     const { domain } = question;
     const initiator = new ClearInitiator({ kind, domain, localDomain, peer: this.#peer, limits: this.#parts.limits });
-    this.#tcp.on('end', this.#onClearEnd);
+    this.#tcp.on('end', this.#onEarlyEnd);
     negotiateInClear(this.#tcp, (bytes) => initiator.receive(bytes), {
       onAgreed: () => {
-        this.#tcp.off('end', this.#onClearEnd);
+        this.#tcp.off('end', this.#onEarlyEnd);
         this.#guard(() => this.#secure());
       },
       onRefused: (error) => this.#fail(error),
@@ -120,13 +121,14 @@ class ClientHandshake {
     this.#tls = tls;
     tls.on('error', this.#onError);
     tls.on('close', this.#onClose);
+    tls.on('end', this.#onEarlyEnd);
     tls.once('secureConnect', () => this.#guard(() => this.#onSecure(tls)));
   }
 
   #onSecure(tls: TLSSocket): void {
     if (this.#over) return;
     const { kind, question, credential } = this.#attempt;
-    const { policy, upgrade, limits, logger, credentials } = this.#parts;
+    const { policy } = this.#parts;
     const security = new TlsSecurity({
       tls,
       role: 'initiating',
@@ -144,22 +146,8 @@ class ClientHandshake {
     this.#quit();
     tls.off('error', this.#onError);
     tls.off('close', this.#onClose);
-    const id = this.#parts.nextConnectionId();
-    const remote = `${path.remote.address} ${path.remote.port}`;
-    const connection = new TlsConnection({
-      id,
-      transport: upgrade,
-      kind,
-      role: 'initiating',
-      tls,
-      tcp: this.#tcp,
-      security,
-      path,
-      limits,
-      logger: logger.child({ connectionId: id, transport: upgrade, remote }),
-      serves: (domain) => credentials.serves(domain),
-    });
-    this.#resolve(connection);
+    tls.off('end', this.#onEarlyEnd);
+    this.#resolve(createTlsConnection(this.#parts, 'initiating', { kind, tls, tcp: this.#tcp, path, security }));
   }
 
   /** What is against the peer, now that TLS has done its part; null for nothing. */
@@ -210,7 +198,7 @@ class ClientHandshake {
     this.#fail(new TransportError('XMPP_ABORTED', `connecting to ${this.#peer} was aborted`));
   };
 
-  readonly #onClearEnd = (): void => {
+  readonly #onEarlyEnd = (): void => {
     this.#fail(peerReset(this.#peer, this.#stage));
   };
 

@@ -14,8 +14,6 @@ export interface TlsDependencies {
   readonly logger: Logger;
 }
 
-let connections = 0;
-
 /** Everything the listeners and connections of one transport share. */
 export class TlsParts implements TlsDependencies {
   readonly upgrade: Upgrade;
@@ -33,11 +31,5 @@ export class TlsParts implements TlsDependencies {
     this.limits = dependencies.limits;
     this.logger = dependencies.logger;
     this.options = options;
-  }
-
-  /** An id for logs, unique in this process. */
-  nextConnectionId(): string {
-    connections += 1;
-    return `${this.upgrade}-${connections}`;
   }
 }

@@ -79,6 +79,6 @@ function bindingsOf(
     bindings.set('tls-exporter', new Uint8Array(exported));
   }
   const endPoint = serverCertificate === undefined ? null : tlsServerEndPoint(serverCertificate);
-  if (endPoint !== null) bindings.set('tls-server-end-point', endPoint);
+  if (endPoint !== null) bindings.set('tls-server-end-point', new Uint8Array(endPoint));
   return bindings;
 }

@@ -1,17 +1,15 @@
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import {
   type Cancellable,
   type Connection,
   type ConnectionKind,
   type ConnectTarget,
+  connectToHost,
   type IdentityQuestion,
   isIpLiteral,
   type ListenOptions,
   normalizeDomain,
   type Transport,
   TransportError,
-  unlessAborted,
 } from '@stanzaport/core';
 import type { Credential } from '@stanzaport/tls-shared';
 import { checkKind, resolveTlsTransportOptions, type TlsTransportOptions } from './options.ts';
@@ -66,18 +64,9 @@ abstract class TlsTransport implements Transport {
       ...(target.delegations === undefined ? {} : { delegations: target.delegations }),
     };
     const localDomain = target.kind === 's2s' ? (target.localDomain ?? null) : null;
-    const addresses = await unlessAborted(resolve(target.host ?? domain), signal, `connecting to ${domain}`);
-    let failure: unknown = new TransportError('XMPP_NAME_NOT_RESOLVED', `${target.host ?? domain} has no address`);
-    for (const address of addresses) {
-      try {
-        const { kind } = target;
-        return await connectTo(this.#parts, { kind, question, address, port, credential, localDomain, signal });
-      } catch (error) {
-        if (signal?.aborted) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
+    const attempt = (address: string): Promise<Connection> =>
+      connectTo(this.#parts, { kind: target.kind, question, address, port, credential, localDomain, signal });
+    return await connectToHost(target.host ?? domain, attempt, signal);
   }
 
   #credentialFor({ localDomain }: ConnectTarget): Credential | null {
@@ -102,15 +91,5 @@ export class StartTlsTransport extends TlsTransport {
   /** @throws TransportError `XMPP_BAD_OPTION`. */
   constructor(dependencies: TlsDependencies, options: Partial<TlsTransportOptions> = {}) {
     super('starttls', dependencies, options);
-  }
-}
-
-async function resolve(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
-  try {
-    const addresses = await lookup(host, { all: true, verbatim: true });
-    return addresses.map(({ address }) => address);
-  } catch (cause) {
-    throw new TransportError('XMPP_NAME_NOT_RESOLVED', `${host} could not be resolved`, { cause });
   }
 }

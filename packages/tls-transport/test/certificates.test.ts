@@ -1,11 +1,10 @@
-import type { Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { Connection, IdentityQuestion, TransportError } from '@stanzaport/core';
 import { type CertificateVector, certificateVectors } from '@stanzaport/testing';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { headerOf, PROCEED, startTls } from './tools/clear-text.ts';
-import { connectRaw, readUntil, secureRaw } from './tools/raw-tls.ts';
+import { proceed, startTls } from './tools/clear-text.ts';
+import { connectRaw, secureRaw } from './tools/raw-tls.ts';
 import { serve } from './tools/scripted-server.ts';
 import { createTransport, DOMAIN, testCa } from './tools/transports.ts';
 
@@ -61,13 +60,4 @@ describe.each(UPGRADES)('certificate vectors over %s', async (upgrade) => {
 function good(connection: Connection): string {
   connection.abort();
   return 'good';
-}
-
-/** The clear-text part as a server plays it that looks at nothing. */
-async function proceed(tcp: Socket): Promise<void> {
-  const header = await readUntil(tcp, /<stream:stream [^>]*>/);
-  const kind = header.includes('jabber:client') ? 'c2s' : 's2s';
-  tcp.write(`${headerOf(kind).replace(/ to='[^']*'/, '')}<stream:features/>`);
-  await readUntil(tcp, /<starttls [^>]*>/);
-  tcp.write(PROCEED);
 }

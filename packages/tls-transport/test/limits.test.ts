@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { headerOf, startTls } from './tools/clear-text.ts';
+import { headerOf, proceed, startTls } from './tools/clear-text.ts';
 import { connectRaw, readToEnd, secureRaw } from './tools/raw-tls.ts';
 import { serve } from './tools/scripted-server.ts';
 import { createTransport, DOMAIN, issue, OTHER_DOMAIN, targetOf } from './tools/transports.ts';
@@ -28,6 +28,25 @@ describe.each(['direct-tls', 'starttls'] as const)('limits of %s', (upgrade) => 
     connection.abort();
   });
 
+  test('[TLS-04] of 2,000 silent connections 1,000 are held until the deadline; then good ones are served', async () => {
+    const limits = { maxPendingHandshakesPerAddress: 1_000, handshakeTimeoutMs: 6_000 };
+    const { transport } = await createTransport({ upgrade, limits, options: { maxConnectionsPerAddress: 2_000 } });
+    await using listener = await transport.listen({ host: '127.0.0.1', port: 0 });
+    const sockets: Socket[] = [];
+    while (sockets.length < 2_000) {
+      const batch = Array.from({ length: 100 }, () => connectRaw(listener.address.port));
+      sockets.push(...(await Promise.all(batch)));
+    }
+    while (listener.counters.accepted < 2_000) await new Promise((resolve) => setImmediate(resolve));
+    expect(listener.counters).toEqual({ accepted: 2_000, refused: 1_000, failedHandshakes: 0 });
+    expect(listener.pendingHandshakeCount).toBe(1_000);
+    await Promise.all(sockets.map(ended));
+    await untilNoneIsPending(listener);
+    expect(listener.counters.failedHandshakes).toBe(1_000);
+    const connection = await transport.connect(targetOf(listener.address));
+    connection.abort();
+  });
+
   test('[TC-12] so they are in all, and connections per address', async () => {
     for (const [limits, options] of [
       [{ maxPendingHandshakes: 3 }, {}],
@@ -42,6 +61,28 @@ describe.each(['direct-tls', 'starttls'] as const)('limits of %s', (upgrade) => 
       expect(listener.counters.refused).toBe(2);
       for (const tcp of sockets) tcp.destroy();
     }
+  });
+
+  test('[TC-12] [TLS-04] who goes in the middle of a handshake makes room at once', async () => {
+    const { transport } = await createTransport({ upgrade, limits: { handshakeTimeoutMs: 600_000 } });
+    await using listener = await transport.listen({ host: '127.0.0.1', port: 0 });
+    const begun = await connectRaw(listener.address.port);
+    if (upgrade === 'starttls') await startTls(begun);
+    begun.end(Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 0xfc]));
+    await ended(begun);
+    await untilNoneIsPending(listener);
+    expect(listener.counters.failedHandshakes).toBe(1);
+  });
+
+  test('[TC-12] a client does not wait for a server that goes in the middle of a handshake', async () => {
+    await using server = await serve(async (tcp) => {
+      if (upgrade === 'starttls') await proceed(tcp);
+      tcp.once('data', () => tcp.end());
+    });
+    const { port } = server;
+    const { transport } = await createTransport({ upgrade, domains: [], limits: { handshakeTimeoutMs: 600_000 } });
+    const connecting = transport.connect({ kind: 'c2s', domain: DOMAIN, host: '127.0.0.1', port });
+    await expect(connecting).rejects.toMatchObject({ category: 'peer-reset' });
   });
 
   test('[TC-12] [STARTTLS-07] a handshake that is not done in time ends, wherever it has stopped', async () => {

@@ -33,6 +33,7 @@ describe('modules', () => {
     [{ maxConnectionsPerAddress: 1.5 }, 'maxConnectionsPerAddress'],
     [{ keepAliveMs: -1 }, 'keepAliveMs'],
     [{ s2sClientCertificate: 'maybe' as 'none' }, 's2sClientCertificate'],
+    [{ c2sClientCertificate: 'required' as 'none' }, 'c2sClientCertificate'],
     [{ defaultDomain: 'a b' }, 'defaultDomain'],
     [{ nonsense: 1 } as object, 'nonsense'],
   ])('[TC-09] option %o is refused by its name', async (options, name) => {

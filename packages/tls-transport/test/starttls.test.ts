@@ -2,30 +2,16 @@ import { once } from 'node:events';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { TransportError } from '@stanzaport/core';
 import { firstValueFrom } from 'rxjs';
-import { afterEach, describe, expect, test } from 'vitest';
-import type { TlsListener } from '../src/index.ts';
+import { describe, expect, test } from 'vitest';
 import { headerOf, PROCEED, STARTTLS, startTls } from './tools/clear-text.ts';
+import { listenersOf } from './tools/listening.ts';
 import { connectRaw, readToEnd, readUntil, secureRaw } from './tools/raw-tls.ts';
 import { serve } from './tools/scripted-server.ts';
 import { collectTexts, takeStream } from './tools/stream-texts.ts';
-import { createTransport, DOMAIN, issue, OTHER_DOMAIN, type TransportSetup, targetOf } from './tools/transports.ts';
+import { createTransport, DOMAIN, issue, OTHER_DOMAIN, targetOf } from './tools/transports.ts';
 
 const upgrade = 'starttls';
-const listeners: TlsListener[] = [];
-
-afterEach(async () => {
-  await Promise.all(listeners.splice(0).map((listener) => listener.close({ drainMs: 0 })));
-});
-
-async function listen(
-  kinds: readonly ('c2s' | 's2s')[] = ['c2s'],
-  setup: Omit<TransportSetup, 'upgrade'> = {},
-): Promise<TlsListener> {
-  const { transport } = await createTransport({ upgrade, ...setup });
-  const listener = await transport.listen({ host: '127.0.0.1', port: 0, kinds });
-  listeners.push(listener);
-  return listener;
-}
+const listen = listenersOf(upgrade);
 
 describe('receiving entity, in clear text', () => {
   test('[STARTTLS-01] [STARTTLS-05] header, one feature, <proceed/>, TLS, and then a stream that knows nothing of it', async () => {
@@ -108,6 +94,18 @@ describe('receiving entity, in clear text', () => {
     },
   );
 
+  test('[STARTTLS-06] a domain whose credential has gone since the header gets <failure/>, and the stream ends', async () => {
+    const { transport, credentials } = await createTransport({ upgrade });
+    await using listener = await transport.listen({ host: '127.0.0.1', port: 0 });
+    const tcp = await connectRaw(listener.address.port);
+    tcp.write(headerOf());
+    await readUntil(tcp, /<\/stream:features>/);
+    credentials.replace([await issue(OTHER_DOMAIN)]);
+    tcp.write(STARTTLS);
+    expect(await readToEnd(tcp)).toBe("<failure xmlns='urn:ietf:params:xml:ns:xmpp-tls'/></stream:stream>");
+    tcp.destroy();
+  });
+
   test('[STARTTLS-06] TLS that fails after <proceed/> ends without another byte in clear text', async () => {
     const { address } = await listen();
     const tcp = await connectRaw(address.port);
@@ -129,7 +127,7 @@ describe('bytes behind <starttls/>', () => {
     listener.connections$.subscribe(() => {
       connections += 1;
     });
-    for (let at = border - 3; at <= document.length; at += 1) {
+    for (let at = 1; at <= document.length; at += 1) {
       const tcp = await connectRaw(listener.address.port);
       tcp.write(document.slice(0, at));
       // A second write in a turn of its own is most often a segment of its own; both ways have to be refused.

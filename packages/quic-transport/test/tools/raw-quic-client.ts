@@ -47,6 +47,8 @@ export class RawQuicClient {
   readonly #ended = new Set<number>();
   readonly #resets = new Map<number, number>();
   readonly #watchers = new Set<() => void>();
+  /** Streams whose reader takes no more for now. */
+  readonly #held = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
   #stopped = false;
@@ -197,7 +199,7 @@ export class RawQuicClient {
     let waiting: { bytes: Uint8Array; done: () => void } | null = null;
     const pump = (): void => {
       const chunks = this.#received.get(streamId) ?? [];
-      while (seen < chunks.length) duplex.push(chunks[seen++]);
+      while (seen < chunks.length) if (!duplex.push(chunks[seen++])) this.#held.add(streamId);
       if (this.hasEnded(streamId) && !duplex.readableEnded) duplex.push(null);
       if (waiting === null) return;
       const { bytes, done } = waiting;
@@ -207,7 +209,12 @@ export class RawQuicClient {
       if (waiting === null) done();
     };
     const duplex = new Duplex({
-      read: () => undefined,
+      read: () => {
+        if (!this.#held.delete(streamId)) return;
+        this.#read();
+        pump();
+        this.#flushSoon();
+      },
       write: (bytes: Uint8Array, _encoding, done) => {
         waiting = { bytes, done };
         pump();
@@ -220,8 +227,8 @@ export class RawQuicClient {
       destroy: (error, done) => {
         this.#watchers.delete(pump);
         if (!this.#stopped) {
-          this.engine.resetWriting(streamId, 1);
-          this.engine.stopReading(streamId, 1);
+          if (!duplex.writableFinished) this.engine.resetWriting(streamId, 1);
+          if (!duplex.readableEnded) this.engine.stopReading(streamId, 1);
           this.#flushSoon();
         }
         done(error);
@@ -251,6 +258,7 @@ export class RawQuicClient {
   #read(): void {
     if (!this.engine.hasReadable) return;
     for (const streamId of [...this.engine.readableStreams()]) {
+      if (this.#held.has(streamId)) continue;
       const buffer = Buffer.alloc(65_536);
       try {
         for (let read = this.engine.read(streamId, buffer); read !== null; read = this.engine.read(streamId, buffer)) {

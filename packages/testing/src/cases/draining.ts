@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { silentLogger, TransportHub } from '@stanzaport/core';
-import { assertCategory, assertClosed, assertFails } from './assertions.ts';
+import { type StreamError, silentLogger, TransportHub } from '@stanzaport/core';
+import { assertCategory, assertClosed, assertErrored, assertFails } from './assertions.ts';
 import type { CaseDefinition } from './case-definition.ts';
 import { type Collector, collect } from './collector.ts';
 import type { ConnectionPair, Scene, StreamPair } from './harness.ts';
 import { NOBODY_THERE } from './listening.ts';
-import { messageOf } from './traffic.ts';
+import { jam, messageOf } from './traffic.ts';
 
 const IDLE_STREAMS = 100;
 
@@ -74,6 +74,30 @@ export const drainingCases: readonly CaseDefinition[] = [
   },
   {
     requirement: 'TC-15',
+    title:
+      'of one listener, the idle stream ends cleanly, the busy one after all it had sent, the jammed one at the deadline',
+    limits: { closeTimeoutMs: 600_000, sendHighWaterMarkBytes: 65_536, maxSendQueueBytes: 8_388_608 },
+    run: idleBusyAndJammed,
+  },
+  {
+    requirement: 'TC-15',
+    title: 'with drainMs 0 every stream is told system-shutdown at once, and nothing is waited for',
+    limits: { closeTimeoutMs: 600_000 },
+    async run(scene) {
+      const listener = await scene.listen();
+      const { initiating, receiving } = await scene.openStream(await scene.connect(listener));
+      const silent = await scene.openStream(await scene.connect(listener));
+      const reading = collect(initiating.events$);
+      await scene.wait('listener.close()', listener.close({ drainMs: 0 }));
+      const error = assertErrored(await scene.wait('the client', reading.ended), 'peer-error') as StreamError;
+      assert.equal(error.condition, 'system-shutdown');
+      for (const { closed } of [receiving, silent.receiving]) await assertClosed(closed, { clean: false, by: 'local' });
+      const late = collect(silent.initiating.events$);
+      assertErrored(await scene.wait('the silent client', late.ended), 'peer-error', 'peer-reset', 'peer-closed');
+    },
+  },
+  {
+    requirement: 'TC-15',
     title: 'TransportHub.stop() drains what the hub has started',
     async run(scene) {
       const { server, client, domain, listenOptions } = scene.pair;
@@ -102,6 +126,33 @@ export const drainingCases: readonly CaseDefinition[] = [
     },
   },
 ];
+
+async function idleBusyAndJammed(scene: Scene): Promise<void> {
+  const listener = await scene.listen();
+  const idle = await scene.openStream(await scene.connect(listener));
+  const busy = await scene.openStream(await scene.connect(listener));
+  const jammed = await scene.openStream(await scene.connect(listener));
+  await jam(scene, jammed.receiving, idle);
+  const idling = collect(idle.initiating.events$);
+  const texts = Array.from({ length: 200 }, (_, id) => messageOf(16_384, id));
+  for (const text of texts) busy.receiving.send(text);
+  const taken: string[] = [];
+  const consuming = busy.initiating.consume(async ({ source }) => {
+    await new Promise((resolve) => setImmediate(resolve));
+    taken.push(source);
+  });
+  // Awaited below, if nothing else fails before.
+  consuming.catch(() => undefined);
+  await scene.wait('listener.close()', listener.close({ drainMs: 2_000 }));
+  assert.deepEqual(await scene.wait('the idle client', idling.ended), { type: 'complete' });
+  await scene.wait('the busy client', consuming);
+  assert.deepEqual(taken, texts);
+  for (const { receiving } of [idle, busy]) await assertClosed(receiving.closed, { clean: true, by: 'local' });
+  const { error } = await scene.wait('the jammed stream', jammed.receiving.closed);
+  assertCategory(error, 'shutdown', 'timeout');
+  const late = collect(jammed.initiating.events$);
+  assertErrored(await scene.wait('its client', late.ended), 'peer-error', 'peer-reset', 'peer-closed');
+}
 
 async function openMany(
   scene: Scene,

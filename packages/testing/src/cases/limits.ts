@@ -28,6 +28,18 @@ export const limitCases: readonly CaseDefinition[] = [
   },
   {
     requirement: 'TC-12',
+    title: 'the limits hold for what the initiating side receives, too',
+    limits: { maxStanzaBytes: SMALLEST_STANZA_LIMIT },
+    async run(scene) {
+      const { connections, initiating, receiving } = await scene.openFirst();
+      const neighbour = await scene.openNeighbour(connections);
+      receiving.send(messageOf(SMALLEST_STANZA_LIMIT + 1));
+      await assertRefused(scene, { initiating: receiving, receiving: initiating }, 'policy-violation', 'limit');
+      await scene.roundTrip(neighbour);
+    },
+  },
+  {
+    requirement: 'TC-12',
     title: 'before authentication the smaller limit holds',
     limits: { maxUnauthenticatedStanzaBytes: SMALLEST_STANZA_LIMIT },
     async run(scene) {

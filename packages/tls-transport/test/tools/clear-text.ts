@@ -22,3 +22,12 @@ export async function startTls(tcp: Socket, kind: ConnectionKind = 'c2s', to = D
   tcp.write(STARTTLS);
   await readUntil(tcp, /<proceed [^>]*>/);
 }
+
+/** The clear-text part as a server plays it that looks at nothing. */
+export async function proceed(tcp: Socket): Promise<void> {
+  const header = await readUntil(tcp, /<stream:stream [^>]*>/);
+  const kind = header.includes('jabber:client') ? 'c2s' : 's2s';
+  tcp.write(`${headerOf(kind).replace(/ to='[^']*'/, '')}<stream:features/>`);
+  await readUntil(tcp, /<starttls [^>]*>/);
+  tcp.write(PROCEED);
+}
