@@ -74,7 +74,7 @@ export class QuicByteStream extends Duplex implements BlockedStream {
       const [bytes, fin] = result;
       if (bytes > 0) {
         this.#host.delivered(bytes);
-        this.#wanted = this.push(slab.take(bytes));
+        this.#deliver(slab.take(bytes));
       }
       if (fin) {
         this.#readOver = true;
@@ -85,6 +85,15 @@ export class QuicByteStream extends Duplex implements BlockedStream {
         return;
       }
     }
+  }
+
+  /**
+   * As `push`, for a reader that takes every chunk as it comes: without the tick in which a Readable asks whether there is
+   * more. Its wish stays open, so {@link #wanted} stays true, and what comes after it has paused is kept by `push`.
+   */
+  #deliver(chunk: Buffer): void {
+    if (this.readableFlowing === true && this.readableLength === 0) this.emit('data', chunk);
+    else this.#wanted = this.push(chunk);
   }
 
   /** A reset counts at once, also while the reader has paused; reading nothing tells of one and takes nothing. */
@@ -130,9 +139,9 @@ export class QuicByteStream extends Duplex implements BlockedStream {
     // The engine still holds what came before the end; it is read now, as nobody will poll any more.
     this.#drainEngine();
     this.#readOver = true;
-    this.#endWriting();
     this.#finished = true;
     endWithError(this, error);
+    this.#endWriting();
   }
 
   override _read(): void {
@@ -214,12 +223,12 @@ export class QuicByteStream extends Duplex implements BlockedStream {
       cause: thrown,
       ...(code === null ? {} : { quicCode: code }),
     });
+    const isOver = this.#writing.state === 'over';
     // The stanza stream is over; a FIN of ours would say that it had ended in order.
-    if (this.#writing.state !== 'over') {
-      this.#host.engine.resetWriting(this.streamId, APPLICATION_CODE.error);
-      this.#endWriting();
-    }
+    if (!isOver) this.#host.engine.resetWriting(this.streamId, APPLICATION_CODE.error);
+    // First, so that nobody takes what is given up for taken.
     endWithError(this, error);
+    if (!isOver) this.#endWriting();
     this.#finishIfOver();
   }
 

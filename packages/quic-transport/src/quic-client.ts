@@ -48,7 +48,7 @@ export async function connectTo(parts: QuicParts, attempt: ClientAttempt): Promi
   const late: { handshake?: ClientHandshake } = {};
   const endpoint = new Endpoint(ids, {
     // Everything on this socket is for the one connection; a stateless reset has no ID that is known.
-    onUnrouted: (...received) => late.handshake?.driver.receive(...received),
+    onUnrouted: (...received) => late.handshake?.driver.receive(...received, null),
     onSocketError: (error, socket) => {
       late.handshake?.paths?.onSocketError(error, socket);
       parts.logger.debug({ code: error.code }, 'a datagram could not be sent');

@@ -239,7 +239,7 @@ export class QuicListener implements Listener, Gatekeeper {
     handshake.quota = quota;
     this.#handshakes.add(handshake);
     this.#handshakesByQuota.set(quota, this.pendingHandshakes(quota) + 1);
-    for (const datagram of applicant.datagrams) driver.receive(datagram, remoteAddress, remotePort, socket);
+    for (const datagram of applicant.datagrams) driver.receive(datagram, remoteAddress, remotePort, socket, null);
   }
 
   /** The user gets the connection now; for the counts it stays an unfinished handshake. */

@@ -115,7 +115,8 @@ describe('without end', () => {
       for (let round = 0; round < rounds; round++) {
         const target = peer.connectionIds[peer.connectionIds.length - 1] as Uint8Array;
         await peer.send(
-          peer.forgeTo(target, 2_000 + round).seal(frame.ack(round, round), frame.retireConnectionId(round)),
+          // It answers with an acknowledgement, and then with the next ID.
+          peer.forgeTo(target, 2_000 + round).seal(frame.ack(2 * round, 2 * round), frame.retireConnectionId(round)),
         );
         await stage.victim.report();
       }

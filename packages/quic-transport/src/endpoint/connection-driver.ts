@@ -6,7 +6,6 @@ import { type ConnectionEnd, endOfEngine, isOurs } from './connection-end.ts';
 import type { Addressee } from './connection-ids.ts';
 import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './driver-owner.ts';
 import { IssuedConnectionIds } from './issued-connection-ids.ts';
-import { destinationConnectionIdKey } from './packet-header.ts';
 import { PeerPath } from './peer-path.ts';
 import type { Deadlined } from './timer-queue.ts';
 import type { TurnTaker } from './turns.ts';
@@ -65,6 +64,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #budget: ByteBudget;
   readonly #issued: IssuedConnectionIds;
   readonly #path: PeerPath;
+  /** Of the ID the last datagram was addressed to. */
+  #lastKey: string | null = null;
   #pingsDue = 0;
   #backoffLookAtMs = 0;
   /** Probe timeouts since something authentic came, or a client moved. */
@@ -158,8 +159,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#budget.deliver(bytes);
   }
 
-  receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): void {
-    if (this.#ended) return;
+  receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket, key: string | null): void {
+    if (this.#ended || !this.#mayReceiveAt(key)) return;
     if (!this.#budget.receive(datagram.length)) {
       this.#overloaded = true;
       this.close(this.#established, EXCESSIVE_LOAD, 'too many bytes that carry no XMPP');
@@ -167,10 +168,20 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     }
     const isNews =
       this.#established && (this.#allProbeTimeouts > 0 || this.#path.isNews(socket, remoteAddress, remotePort));
-    if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket });
+    if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket }, key);
     else this.#hand(datagram);
-    this.#issued.collectRetired();
     this.mark();
+  }
+
+  /**
+   * Whether the ID of `key` may still be used. The engine takes a packet to a retired ID for a violation, but only one that is
+   * addressed to another ID than the packet before can be late in this way, so others need not ask what was retired.
+   */
+  #mayReceiveAt(key: string | null): boolean {
+    if (key === this.#lastKey && key !== null) return true;
+    this.#lastKey = key;
+    this.#issued.collectRetired();
+    return key === null || this.#shared.ids.find(key) === this;
   }
 
   #hand(datagram: Buffer): void {
@@ -187,9 +198,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   /** A datagram that came another way than the last one, or after a silence: whether it is authentic makes a difference. */
-  #receiveNews(datagram: Buffer, from: Carrier): void {
+  #receiveNews(datagram: Buffer, from: Carrier, key: string | null): void {
     const { engine } = this;
-    const key = destinationConnectionIdKey(datagram, this.#shared.ids.bytes);
     const { length } = datagram;
     const before = engine.stats().packetsReceived;
     this.#hand(datagram);
@@ -260,8 +270,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   readonly #takeIn = (): void => {
-    // Its queue is unbounded, and a single path has no events that mean anything.
-    while (this.engine.nextPathEvent() !== null);
     if (!this.#established) this.#followHandshake();
     if (this.#isOpen) this.#owner.onInput();
   };
@@ -279,17 +287,25 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   readonly #letOut = (nowMs: number): void => {
     if (this.#isOpen) this.#owner.onOutput();
     const words: LastDatagram = { bytes: null };
-    const failure = this.#transmit(this.#violated ? words : null) ?? this.#sayGoodbye(words, nowMs);
+    const kept = this.#violated ? words : null;
+    const failure = this.#transmit(kept) ?? this.#replaceRetired(kept) ?? this.#sayGoodbye(words, nowMs);
     const end = failure ?? this.#judgeEnd(nowMs);
     if (end !== null) {
       this.#end(end, words.bytes, nowMs);
       return;
     }
+    // Their queue is unbounded, and a single path has no events that mean anything.
+    while (this.engine.nextPathEvent() !== null);
     const deadlineMs = this.engine.deadlineMs;
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
     if (this.pathWatcher !== null && deadlineMs !== null) this.#lookForBackoff(this.pathWatcher, deadlineMs, nowMs);
     this.#shared.timers.update(this);
   };
+
+  /** Connection IDs are supplied when everything that somebody waits for has been sent. */
+  #replaceRetired(words: LastDatagram | null): ConnectionEnd | null {
+    return this.#issued.collectRetired() ? this.#transmit(words) : null;
+  }
 
   get deadlineAtMs(): number {
     const own = this.#established ? this.#pingAtMs : this.#handshakeDeadlineAtMs;
@@ -381,7 +397,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     const { socket, remoteAddress, remotePort } = path.carrier;
     if (this.#established) this.#issueConnectionIds();
     for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
-      const room = this.#room;
+      const room = this.#roomBytes();
       if (room < LEAST_DATAGRAM_BYTES) return null;
       if (this.#pingsDue > 0) {
         this.#pingsDue -= 1;
@@ -407,14 +423,19 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   /** Largest datagram that may be sent now, in bytes. */
-  get #room(): number {
+  #roomBytes(): number {
     return Math.min(this.#shared.sendBuffer.buffer.length, this.#path.allowanceBytes);
   }
 
   #issueConnectionIds(): void {
     const { provingNumber } = this.#path;
-    if (provingNumber === null) this.#issued.topUp();
-    else this.#issued.renew(provingNumber, this.#room);
+    if (provingNumber === null) {
+      this.#issued.topUp();
+      return;
+    }
+    // Which IDs may be asked back hangs on those that are retired already.
+    this.#issued.collectRetired();
+    this.#issued.renew(provingNumber, this.#roomBytes());
   }
 
   #judgeEnd(nowMs: number): ConnectionEnd | null {

@@ -12,7 +12,8 @@ const ATTEMPTS = 8;
 
 /** Takes the datagrams addressed to its connection IDs. */
 export interface Addressee<Socket> {
-  receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: Socket): void;
+  /** @param key of the ID it is addressed to; null when that led nowhere. */
+  receive(datagram: Buffer, remoteAddress: string, remotePort: number, socket: Socket, key: string | null): void;
 }
 
 /** A connection ID of ours and the token that resets it (RFC 9000 §10.3). */

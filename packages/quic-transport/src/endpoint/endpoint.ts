@@ -55,7 +55,7 @@ export class Endpoint implements UdpSocketHandler {
     const key = destinationConnectionIdKey(datagram, this.#ids.bytes);
     const addressee = key === null ? undefined : this.#ids.find(key);
     if (addressee === undefined) this.#fallback.onUnrouted(datagram, remoteAddress, remotePort, socket);
-    else addressee.receive(datagram, remoteAddress, remotePort, socket);
+    else addressee.receive(datagram, remoteAddress, remotePort, socket, key);
   }
 
   onError(error: NodeJS.ErrnoException, socket: UdpSocket): void {

@@ -127,12 +127,14 @@ export class IssuedConnectionIds {
    * Takes note of the IDs the peer has retired. The engine takes a packet to a retired ID for a protocol violation, and a
    * stateless reset in answer to one can end the connection of a peer that still knows its token. So late packets to the
    * last few lead nowhere for a while.
+   * @returns whether there were any.
    */
-  collectRetired(): void {
+  collectRetired(): boolean {
     const engine = this.#engine;
-    for (let id = engine.nextRetiredConnectionId(); id !== null; id = engine.nextRetiredConnectionId()) {
-      this.#retire(connectionIdKey(id));
-    }
+    let id = engine.nextRetiredConnectionId();
+    if (id === null) return false;
+    for (; id !== null; id = engine.nextRetiredConnectionId()) this.#retire(connectionIdKey(id));
+    return true;
   }
 
   #retire(key: string): void {

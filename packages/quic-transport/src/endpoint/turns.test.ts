@@ -1,3 +1,5 @@
+import { Duplex } from 'node:stream';
+import { type Connection, createStanzaStream, resolveLimits, silentLogger } from '@stanzaport/core';
 import { expect, test } from 'vitest';
 import { Turns, type TurnTaker } from './turns.ts';
 
@@ -38,16 +40,32 @@ test('[TC-01] a reader that comes between input and output is polled for input a
   expect(taker.steps).toEqual(['input', 'output', 'input', 'output']);
 });
 
-test('[TC-01] what is written between input and output leaves in the same turn, without a further one', async () => {
+test('[TC-01] what stanza streams are given to send during input is handed over before output, in the same turn', async () => {
   const pump = new Turns(raise);
   const [taker, other] = [new Taker(), new Taker()];
-  taker.onInput = () => {
-    process.nextTick(() => {
-      pump.mark(taker);
+  const written: string[] = [];
+  const bytes = new Duplex({
+    read: () => undefined,
+    write: (chunk, _encoding, done) => {
+      written.push(String(chunk));
       pump.mark(other);
-    });
+      done();
+    },
+  });
+  const stream = createStanzaStream(bytes, {
+    id: '0',
+    connection: { id: '1', kind: 'c2s' } as Connection,
+    role: 'initiating',
+    limits: resolveLimits(),
+    logger: silentLogger,
+  });
+  taker.onInput = () => {
+    stream.sendHeader({ to: 'capulet.example' });
+    stream.send('<presence/>');
   };
   pump.mark(taker);
-  await turns(3);
+  await turns(1);
+  expect(written).toEqual([expect.stringMatching(/^<\?xml.*<presence\/>$/)]);
   expect([taker.steps, other.steps]).toEqual([['input', 'output'], ['output']]);
+  bytes.destroy();
 });

@@ -1,3 +1,5 @@
+import { handOverOutput } from '@stanzaport/core';
+
 /** Something with work to do once per turn of the event loop. */
 export interface TurnTaker {
   /** Takes in what has come: reads streams, runs handlers. */
@@ -11,8 +13,8 @@ export interface TurnTaker {
  * one is polled. Batching a whole burst of datagrams this way is what makes the difference in speed: one read, one
  * acknowledgement and one write for many packets.
  *
- * Input and output are two steps, so that what handlers send during the first leaves in the same turn. Between them
- * `process.nextTick` gives stanza streams the moment in which they hand over the texts they have gathered.
+ * Input and output are two steps, so that what handlers send during the first leaves in the same turn. Between them stanza
+ * streams hand over the texts they have gathered.
  */
 export class Turns {
   #marked = new Set<TurnTaker>();
@@ -51,7 +53,8 @@ export class Turns {
         this.#onFault(thrown);
       }
     }
-    process.nextTick(this.#pollOutput);
+    handOverOutput();
+    this.#pollOutput();
   };
 
   readonly #pollOutput = (): void => {
