@@ -1,4 +1,4 @@
-// `npm run bench [-- features] [-- rounds] [-- --json]`: sets up what is missing, then measures.
+// `npm run bench -- QUESTION [rounds] [--quick] [--json] [--only=NAME,NAME]`: sets up what is missing, then measures.
 import { runNode } from './lib/run.mjs';
 import { setup } from './setup.mjs';
 

@@ -1,26 +1,14 @@
-/** The work every contender does. */
-export interface Work {
-  /** `one-way`: all stanzas as fast as they go. `echo`: one at a time, each waited for. */
-  readonly task: 'one-way' | 'echo';
-  readonly stanzas: number;
-}
+/** The domain whose certificate the servers present. */
+export const DOMAIN = 'capulet.example';
 
-/** What a client reports. */
-export interface Measurement {
-  readonly seconds: number;
-  /** Round trips in milliseconds, in order; empty for `one-way`. */
-  readonly roundTripsMs: readonly number[];
-}
-
-/** Size of {@link STANZA} in bytes. */
+/** Size of the stanza most questions are asked with, in bytes. */
 export const STANZA_BYTES = 305;
 
 const HEAD =
   "<message to='romeo@montague.example/orchard' from='juliet@capulet.example/balcony' type='chat' id='b4vhs'><body>";
 const TAIL = '</body></message>';
 
-/** A chat message of {@link STANZA_BYTES} bytes. */
-export const STANZA: string = HEAD + 'x'.repeat(STANZA_BYTES - HEAD.length - TAIL.length) + TAIL;
-
-/** The domain whose certificate the servers present. */
-export const DOMAIN = 'capulet.example';
+/** A chat message of so many bytes. */
+export function stanzaOf(bytes: number): string {
+  return HEAD + 'x'.repeat(bytes - HEAD.length - TAIL.length) + TAIL;
+}

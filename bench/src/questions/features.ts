@@ -4,11 +4,13 @@ import { type QuicModuleOptions, QuicTransport, quicTransportModule } from '@sta
 import { createTestCa, UdpForwarder } from '@stanzaport/testing';
 import { type TlsOptions, tlsModule } from '@stanzaport/tls-shared';
 import { Container } from 'inversify';
-import { median } from './statistics.ts';
-import { DOMAIN } from './work.ts';
+import type { Circumstances, Question } from '../question.ts';
+import { type Report, Series } from '../report.ts';
+import { DOMAIN } from '../work.ts';
 
 /** On the way there, and again on the way back. */
 const DELAY_MS = 50;
+const QUICK_DELAY_MS = 5;
 const FEATURES = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/></stream:features>";
 
 /** How a connection comes to be: with the certificates, by a ticket, or by a ticket and early data. */
@@ -57,7 +59,8 @@ async function timeToFeatures(transport: QuicTransport, port: number, handshake:
 }
 
 /** Time from nothing to the server's stream features over a line with {@link DELAY_MS} each way. */
-export async function measureFeatures(rounds: number, json: boolean): Promise<void> {
+async function ask({ rounds, quick }: Circumstances): Promise<Report> {
+  const delayMs = quick ? QUICK_DELAY_MS : DELAY_MS;
   const ca = await createTestCa();
   const { chainPem, keyPem } = await ca.issue({ dnsNames: [DOMAIN] });
   const credentials = [{ domain: DOMAIN, cert: String(chainPem), key: String(keyPem) }];
@@ -65,7 +68,7 @@ export async function measureFeatures(rounds: number, json: boolean): Promise<vo
   const server = createTransport({ credentials }, { earlyData: true });
   const listener = await server.listen({ host: '127.0.0.1', port: 0 });
   listener.connections$.subscribe(({ streams$ }) => streams$.subscribe({ next: answer, error: () => undefined }));
-  const delay = { delayMs: DELAY_MS };
+  const delay = { delayMs };
   await using line = await UdpForwarder.open({ target: listener.address, toServer: delay, toClient: delay });
   const { port } = line.address;
   const clients: Record<Handshake, QuicTransport> = {
@@ -75,28 +78,26 @@ export async function measureFeatures(rounds: number, json: boolean): Promise<vo
   };
   // The first connection of each is a full one: it warms up, and leaves a ticket.
   for (const handshake of HANDSHAKES) await timeToFeatures(clients[handshake], port, 'full');
-  const figures: Record<Handshake, number[]> = { full: [], resumed: [], '0-RTT': [] };
+  const milliseconds = new Series('from connect() to <stream:features/>', 'milliseconds', {
+    digits: 1,
+    baseline: 'full',
+  });
+  const roundTrips = new Series('the same', 'round trips', { digits: 2, baseline: 'full' });
   for (let round = 0; round < rounds; round++) {
-    for (const handshake of HANDSHAKES)
-      figures[handshake].push(await timeToFeatures(clients[handshake], port, handshake));
+    for (const handshake of HANDSHAKES) {
+      const elapsedMs = await timeToFeatures(clients[handshake], port, handshake);
+      milliseconds.add(handshake, elapsedMs);
+      roundTrips.add(handshake, elapsedMs / (2 * delayMs));
+    }
   }
   await listener.close({ drainMs: 0 });
-  const rows = HANDSHAKES.map((handshake) => {
-    const milliseconds = median(figures[handshake]);
-    return { handshake, milliseconds, roundTrips: milliseconds / (2 * DELAY_MS) };
-  });
-  if (json) {
-    process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-    return;
-  }
-  const lines = [
-    `From connect() to <stream:features/>, ${DELAY_MS} ms each way, medians of ${rounds} rounds`,
-    '',
-    'handshake    milliseconds   round trips',
-    ...rows.map(
-      ({ handshake, milliseconds, roundTrips }) =>
-        `${handshake.padEnd(13)}${milliseconds.toFixed(1).padStart(12)}${roundTrips.toFixed(2).padStart(14)}`,
-    ),
-  ];
-  process.stdout.write(`${lines.join('\n')}\n`);
+  const conditions = [`Stanzaport over QUIC, ${delayMs} ms each way, server and client in one process`];
+  return { question: features.title, conditions, series: [milliseconds, roundTrips] };
 }
+
+export const features: Question = {
+  name: 'features',
+  title: 'How many round trips until the stream features are there?',
+  rounds: 5,
+  measure: ask,
+};
