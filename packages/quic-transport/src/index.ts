@@ -2,8 +2,11 @@
 export type { EndpointCounters } from './endpoint/admission.ts';
 export type { ConnectionIdGenerator, ServerIdConnectionIdOptions } from './endpoint/connection-id-generator.ts';
 export { createRandomConnectionIds, createServerIdConnectionIds } from './endpoint/connection-id-generator.ts';
+export type { HandOverCounters } from './endpoint/hand-over.ts';
+export type { PortSharing } from './endpoint/port-sharing.ts';
 export { QuicLbConnectionIds, QuicLbDecoder } from './endpoint/quic-lb.ts';
 export type { QuicLbConfig, QuicLbParameters, QuicLbServerConfig } from './endpoint/quic-lb-config.ts';
+export type { WorkerConnectionIdGenerator } from './endpoint/worker-connection-ids.ts';
 export type {
   Engine,
   EngineAccept,
@@ -22,7 +25,7 @@ export type {
 export { EngineError } from './engine/port.ts';
 export { QuicheEngine } from './engine/quiche.ts';
 export { quicTransportModule } from './module.ts';
-export type { QuicModuleOptions, QuicOptions } from './options.ts';
+export type { QuicModuleOptions, QuicOptions, WorkerOptions } from './options.ts';
 export { DEFAULT_QUIC_OPTIONS } from './options.ts';
 export type { QuicListener, QuicListenerCounters } from './quic-listener.ts';
 export type { QuicDependencies } from './quic-parts.ts';

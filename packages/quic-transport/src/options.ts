@@ -5,6 +5,9 @@ import {
   checkConnectionIdGenerator,
   createRandomConnectionIds,
 } from './endpoint/connection-id-generator.ts';
+import type { PortSharing } from './endpoint/port-sharing.ts';
+import { namesWorkers } from './endpoint/worker-connection-ids.ts';
+import { isWorkerNumber, MAX_WORKER_NUMBER } from './endpoint/worker-folder.ts';
 import { TICKET_KEY_BYTES } from './engine/port.ts';
 import type { SessionTicketStore } from './session-tickets.ts';
 
@@ -68,6 +71,11 @@ export interface QuicOptions {
    */
   readonly connectionIds: ConnectionIdGenerator;
   /**
+   * This process is one of several that serve the same ports, on all cores of a machine (`docs/many-cores.md`).
+   * @defaultValue null, it is the only one
+   */
+  readonly workers: WorkerOptions | null;
+  /**
    * 0-RTT (XEP-0467 §3, RFC 9001 §4.6) on c2s connections, never on s2s ones. The initiating entity, with a ticket of an
    * earlier connection, connects at once, and sends its stream headers with its first packet; the receiving entity takes
    * them and may answer. A third party can repeat such a packet, so nothing else passes before the handshake is complete
@@ -92,6 +100,26 @@ export interface QuicOptions {
   readonly watchdogMs: number;
 }
 
+/** Settings of {@link QuicOptions.workers}. */
+export interface WorkerOptions {
+  /**
+   * Of this process alone among those that run now, 0 to 255. The successor of one that has ended takes its number, or
+   * any that is free.
+   */
+  readonly number: number;
+  /**
+   * The same for all workers, and only for them: a folder that nobody but their user can enter (mode 0700). It is made
+   * where there is none. What all need and nobody else may know is in it: {@link QuicOptions.staticKey},
+   * {@link QuicOptions.ticketKeys} and {@link QuicOptions.connectionIds} come from there unless they are given.
+   */
+  readonly folder: string;
+  /**
+   * How they have one port. @defaultValue `reuse-port` from Node.js 22.12 on, where the system has it; otherwise `cluster`,
+   * which needs workers of `node:cluster`
+   */
+  readonly sharing?: PortSharing;
+}
+
 /** The defaults of {@link QuicOptions}. */
 export const DEFAULT_QUIC_OPTIONS: QuicOptions = Object.freeze({
   idleTimeoutMs: 180_000,
@@ -109,6 +137,7 @@ export const DEFAULT_QUIC_OPTIONS: QuicOptions = Object.freeze({
   retryThreshold: 100,
   staticKey: null,
   connectionIds: createRandomConnectionIds(),
+  workers: null,
   earlyData: false,
   sessionTickets: 'memory',
   ticketKeys: null,
@@ -178,6 +207,7 @@ export function resolveQuicOptions(given: Partial<QuicOptions> = {}): QuicOption
     throw badOption('sessionTickets', `'${sessionTickets}' is none of memory, none, or a store`);
   }
   if (options.ticketKeys !== null) checkTicketKeys(options.ticketKeys);
+  if (options.workers !== null) checkWorkers(options.workers, options.connectionIds);
   return Object.freeze(options);
 }
 
@@ -189,6 +219,19 @@ export function checkTicketKeys(keys: readonly Uint8Array[]): void {
   const wrong = keys.find((key) => key.length !== TICKET_KEY_BYTES);
   if (wrong !== undefined)
     throw badOption('ticketKeys', `one has ${wrong.length} bytes instead of ${TICKET_KEY_BYTES}`);
+}
+
+function checkWorkers({ number, folder, sharing }: WorkerOptions, connectionIds: ConnectionIdGenerator): void {
+  if (!isWorkerNumber(number)) {
+    throw badOption('workers', `number ${number} is not a whole number from 0 to ${MAX_WORKER_NUMBER}`);
+  }
+  if (typeof folder !== 'string' || folder === '') throw badOption('workers', 'there is no folder');
+  if (sharing !== undefined && !['reuse-port', 'cluster'].includes(sharing)) {
+    throw badOption('workers', `sharing '${sharing}' is none of reuse-port, cluster`);
+  }
+  if (connectionIds !== DEFAULT_QUIC_OPTIONS.connectionIds && !namesWorkers(connectionIds)) {
+    throw badOption('connectionIds', 'names no workers: it has no workerOf()');
+  }
 }
 
 /** @throws TransportError `XMPP_BAD_OPTION` for what is no kind of connection. */

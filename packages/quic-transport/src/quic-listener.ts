@@ -24,6 +24,8 @@ import { ConnectionDriver } from './endpoint/connection-driver.ts';
 import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
+import { HandOver, type HandOverCounters } from './endpoint/hand-over.ts';
+import type { HandedDatagram } from './endpoint/hand-over-frames.ts';
 import { openAll } from './endpoint/local-addresses.ts';
 import { createPathCounters, type PathCounters } from './endpoint/peer-path.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
@@ -37,7 +39,10 @@ import { QuicSecurity } from './quic-security.ts';
 import { ServerHandshake } from './server-handshake.ts';
 
 /** Counters of a listener, for monitoring. */
-export interface QuicListenerCounters extends Readonly<EndpointCounters>, Readonly<PathCounters> {
+export interface QuicListenerCounters
+  extends Readonly<EndpointCounters>,
+    Readonly<PathCounters>,
+    Readonly<HandOverCounters> {
   /** Datagrams that came, whatever became of them. */
   readonly received: number;
   /** Handshakes that were let in and came to nothing. */
@@ -50,6 +55,8 @@ export interface QuicListenerCounters extends Readonly<EndpointCounters>, Readon
   readonly engineFailures: number;
 }
 
+const NOTHING_HANDED: Readonly<HandOverCounters> = { handedOn: 0, handedIn: 0, handOverDrops: 0 };
+
 /** A bound QUIC endpoint in the receiving role. */
 export class QuicListener implements Listener, Gatekeeper {
   readonly transport = 'quic';
@@ -58,6 +65,8 @@ export class QuicListener implements Listener, Gatekeeper {
   readonly #parts: QuicParts;
   readonly #kinds: readonly ConnectionKind[];
   readonly #endpoint: Endpoint;
+  /** Set where other processes serve the same port. */
+  readonly #handOver: HandOver | null;
   readonly #pathCounters: PathCounters = createPathCounters();
   /** Ends the checking of credentials that are to come into force. */
   readonly #stopChecking: () => void;
@@ -78,12 +87,18 @@ export class QuicListener implements Listener, Gatekeeper {
     parts: QuicParts,
     kinds: readonly ConnectionKind[],
     ids: ConnectionIds<UdpSocket>,
-    bound: { readonly endpoint: Endpoint; readonly address: SocketAddress; readonly stopChecking: () => void },
+    bound: {
+      readonly endpoint: Endpoint;
+      readonly handOver: HandOver | null;
+      readonly address: SocketAddress;
+      readonly stopChecking: () => void;
+    },
   ) {
     this.#parts = parts;
     this.#kinds = kinds;
     this.#ids = ids;
     this.#endpoint = bound.endpoint;
+    this.#handOver = bound.handOver;
     this.#stopChecking = bound.stopChecking;
     this.address = bound.address;
     const { limits, options, timers, resetTokens, addressTokens, logger } = parts;
@@ -104,6 +119,10 @@ export class QuicListener implements Listener, Gatekeeper {
     if (!Number.isInteger(port) || port < 0 || port > 65_535) {
       throw new TransportError('XMPP_BAD_OPTION', `listen: ${port} is no port`);
     }
+    const { worker } = parts;
+    if (worker !== null && port === 0) {
+      throw new TransportError('XMPP_BAD_OPTION', 'listen: workers share a port, which has to be named');
+    }
     if (kinds.length === 0) throw new TransportError('XMPP_BAD_OPTION', 'listen: kinds is empty');
     for (const kind of kinds) checkKind(kind, 'listen');
     if (parts.credentials.domains.length === 0) {
@@ -113,27 +132,35 @@ export class QuicListener implements Listener, Gatekeeper {
     const stopChecking = parts.credentials.checkWith((credential) => {
       for (const kind of kinds) parts.createConfig({ role: 'server', kind, credential });
     });
-    const ids = new ConnectionIds<UdpSocket>(parts.resetTokens, parts.options.connectionIds);
+    const ids = new ConnectionIds<UdpSocket>(parts.resetTokens, parts.connectionIds);
     parts.acquire();
     // A datagram cannot come before the listener exists: sockets are read on a later turn of the event loop.
     const late: { listener?: QuicListener } = {};
+    let handOver: HandOver | null = null;
     const createEndpoint = (): Endpoint =>
       new Endpoint(ids, {
-        onUnrouted: (datagram, remoteAddress, remotePort, socket) =>
-          late.listener?.admission.receive(datagram, remoteAddress, remotePort, socket),
+        onUnrouted: (datagram, remoteAddress, remotePort, socket) => {
+          if (handOver?.take(datagram, remoteAddress, remotePort, socket)) return;
+          late.listener?.admission.receive(datagram, remoteAddress, remotePort, socket);
+        },
         onSocketError: (error) => parts.logger.debug({ code: error.code }, 'a datagram could not be sent'),
       });
-    const [endpoint, sockets] = await openAll(createEndpoint, host, port).catch(async (error) => {
+    const giveUp = async (error: unknown): Promise<never> => {
       stopChecking();
+      await handOver?.close();
       await parts.release();
       throw error;
-    });
+    };
+    if (worker !== null) {
+      handOver = await HandOver.open(worker, { host, port }, (handed) => late.listener?.onHanded(handed)).catch(giveUp);
+    }
+    const [endpoint, sockets] = await openAll(createEndpoint, host, port, worker?.sharing).catch(giveUp);
     const { address } = sockets[0] as UdpSocket;
     const isWildcard = host === '::' || host === '0.0.0.0';
     const bound: SocketAddress = isWildcard
       ? { family: host === '::' ? 'IPv6' : 'IPv4', address: host, port: address.port }
       : address;
-    late.listener = new QuicListener(parts, [...kinds], ids, { endpoint, address: bound, stopChecking });
+    late.listener = new QuicListener(parts, [...kinds], ids, { endpoint, handOver, address: bound, stopChecking });
     return late.listener;
   }
 
@@ -141,6 +168,7 @@ export class QuicListener implements Listener, Gatekeeper {
     return {
       ...this.#admission.counters,
       ...this.#pathCounters,
+      ...(this.#handOver?.counters ?? NOTHING_HANDED),
       received: this.#endpoint.received,
       failedHandshakes: this.#failedHandshakes,
       violations: this.#violations,
@@ -162,6 +190,13 @@ export class QuicListener implements Listener, Gatekeeper {
   /** @internal */
   get admission(): Admission {
     return this.#admission;
+  }
+
+  /** Another process has received what is this one's. @internal */
+  onHanded(handed: HandedDatagram): void {
+    this.#endpoint.onHandedDatagram(handed, (datagram, remoteAddress, remotePort, socket) =>
+      this.#admission.receive(datagram, remoteAddress, remotePort, socket),
+    );
   }
 
   pendingHandshakes(quota: string | null): number {
@@ -351,6 +386,7 @@ export class QuicListener implements Listener, Gatekeeper {
 
   async #close(drainMs: number): Promise<void> {
     this.#stopChecking();
+    this.#handOver?.drain();
     const connections = [...this.#connections];
     const released: Promise<void>[] = [];
     for (const { connection, driver, released: gone } of this.#handshakes) {
@@ -366,6 +402,7 @@ export class QuicListener implements Listener, Gatekeeper {
     await Promise.all([...released, ...connections.map((connection) => connection.released)]);
     this.#admission.close();
     await this.#endpoint.close();
+    await this.#handOver?.close();
     this.#inbox.complete();
     await this.#parts.release();
   }

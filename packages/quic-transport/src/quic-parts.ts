@@ -2,18 +2,23 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { type ConnectionKind, type Limits, type Logger, TransportError, toTransportError } from '@stanzaport/core';
 import { ALPN_OF, type CertificatePolicy, type Credential, type CredentialStore } from '@stanzaport/tls-shared';
 import { ClientSessions } from './client-sessions.ts';
+import type { ConnectionIdGenerator } from './endpoint/connection-id-generator.ts';
 import type { ConnectionIds } from './endpoint/connection-ids.ts';
 import type { DriverShared } from './endpoint/driver-owner.ts';
 import { EngineGarbage } from './endpoint/engine-garbage.ts';
+import type { Worker } from './endpoint/hand-over.ts';
 import { NetworkWatch } from './endpoint/network-watch.ts';
 import type { PathCounters } from './endpoint/peer-path.ts';
+import { choosePortSharing } from './endpoint/port-sharing.ts';
 import { SendBuffer } from './endpoint/send-buffer.ts';
 import { TimerQueue } from './endpoint/timer-queue.ts';
 import { AddressTokens, ResetTokens } from './endpoint/tokens.ts';
 import { Turns } from './endpoint/turns.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
+import { createWorkerConnectionIds, namesWorkers } from './endpoint/worker-connection-ids.ts';
+import { WorkerFolder } from './endpoint/worker-folder.ts';
 import type { Engine, EngineConfig, EngineConfigOptions } from './engine/port.ts';
-import type { QuicOptions } from './options.ts';
+import type { QuicOptions, WorkerOptions } from './options.ts';
 import { ReadSlab } from './read-slab.ts';
 import { MemorySessionTicketStore, type SessionTicketStore } from './session-tickets.ts';
 import { TicketKeys } from './ticket-keys.ts';
@@ -33,6 +38,8 @@ export interface QuicDependencies {
 /** Our own advertised `active_connection_id_limit` (RFC 9000 §18.2): IDs of the peer that we keep in stock. */
 const ACTIVE_CONNECTION_ID_LIMIT = 4;
 
+const CONNECTION_ID_KEY_BYTES = 16;
+
 let connections = 0;
 
 /** Everything the listeners and connections of one QUIC transport share. */
@@ -50,6 +57,10 @@ export class QuicParts implements QuicDependencies {
   readonly resetTokens: ResetTokens;
   readonly addressTokens: AddressTokens;
   readonly ticketKeys: TicketKeys;
+  /** Makes the connection IDs of listeners. */
+  readonly connectionIds: ConnectionIdGenerator;
+  /** This process among several that serve the same ports; null for the only one. */
+  readonly worker: Worker | null;
   readonly sessions: ClientSessions;
   readonly #sendBuffer: SendBuffer;
   readonly #garbage = new EngineGarbage();
@@ -69,10 +80,17 @@ export class QuicParts implements QuicDependencies {
     this.turns = new Turns(onFault);
     this.timers = new TimerQueue(onFault);
     this.#sendBuffer = new SendBuffer(options.maxDatagramBytes);
-    const staticKey = options.staticKey ?? randomBytes(32);
+    this.worker = options.workers === null ? null : createWorker(options.workers, options.connectionIds);
+    this.connectionIds = this.worker?.ids ?? options.connectionIds;
+    const shared = this.worker?.folder ?? null;
+    const staticKey = options.staticKey ?? shared?.deriveKey('static key') ?? randomBytes(32);
     this.resetTokens = new ResetTokens(deriveKey(staticKey, 'stateless reset'));
     this.addressTokens = new AddressTokens(deriveKey(staticKey, 'address token'));
-    this.ticketKeys = new TicketKeys(options.ticketKeys, options.ticketKeyRotationMs);
+    this.ticketKeys = new TicketKeys(
+      options.ticketKeys,
+      options.ticketKeyRotationMs,
+      shared?.deriveKey('ticket keys') ?? null,
+    );
     this.sessions = new ClientSessions(storeOf(options), this.policy, this.logger);
   }
 
@@ -145,6 +163,13 @@ export class QuicParts implements QuicDependencies {
     this.#watchdog = null;
     await watchdog?.release();
   }
+}
+
+function createWorker({ number, folder: path, sharing }: WorkerOptions, given: ConnectionIdGenerator): Worker {
+  const folder = new WorkerFolder(path);
+  const key = folder.deriveKey('connection IDs').subarray(0, CONNECTION_ID_KEY_BYTES);
+  const ids = namesWorkers(given) ? given : createWorkerConnectionIds(number, key);
+  return { number, folder, sharing: choosePortSharing(sharing), ids };
 }
 
 function storeOf({ sessionTickets }: QuicOptions): SessionTicketStore | null {

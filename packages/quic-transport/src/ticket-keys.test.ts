@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { TICKET_KEY_BYTES } from './engine/port.ts';
 import { TicketKeys } from './ticket-keys.ts';
 
@@ -51,4 +51,25 @@ describe('Session ticket keys', () => {
     const { sealing, opening } = keys.select('c2s b.example', other, 0);
     expect(opening).toEqual(sealing);
   });
+});
+
+test('[QT-20] processes with one seed have the same keys at the same time, and the ones before', () => {
+  const [first, second] = [1, 2].map(() => new TicketKeys(null, HOUR_MS, Buffer.alloc(32, 3)));
+  if (first === undefined || second === undefined) throw new Error('two were expected');
+  vi.useFakeTimers({ toFake: ['Date'], now: 10 * HOUR_MS });
+  try {
+    const old = first.select('scope', null, 0).sealing;
+    expect(second.select('scope', null, 77).sealing).toEqual(old);
+    vi.setSystemTime(11 * HOUR_MS);
+    const { sealing, opening } = second.select('scope', old, 0);
+    expect(sealing).not.toEqual(old);
+    expect(opening).toEqual(old);
+    vi.setSystemTime(12 * HOUR_MS);
+    expect(first.select('scope', old, 0).opening).not.toEqual(old);
+    expect(new TicketKeys(null, HOUR_MS, Buffer.alloc(32, 4)).select('scope', null, 0).sealing).not.toEqual(
+      first.select('scope', null, 0).sealing,
+    );
+  } finally {
+    vi.useRealTimers();
+  }
 });

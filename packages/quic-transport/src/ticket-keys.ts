@@ -18,11 +18,16 @@ interface OwnSecret {
  */
 export class TicketKeys {
   readonly #rotationMs: number;
+  readonly #seed: Uint8Array | null;
   #shared: readonly Uint8Array[] | null;
   #own: readonly OwnSecret[] = [];
 
-  /** @param shared see {@link replace}; null for random ones. */
-  constructor(shared: readonly Uint8Array[] | null, rotationMs: number) {
+  /**
+   * @param shared see {@link replace}; null for ones that rotate. @param seed what those are made of, with the time of day,
+   *   by all processes that have it; null for random ones.
+   */
+  constructor(shared: readonly Uint8Array[] | null, rotationMs: number, seed: Uint8Array | null = null) {
+    this.#seed = seed;
     this.#shared = shared === null ? null : copyOf(shared);
     this.#rotationMs = rotationMs;
   }
@@ -37,11 +42,17 @@ export class TicketKeys {
    * @param ticket what the client comes with, null for nothing. @param nowMs of a clock that never goes back.
    */
   select(scope: string, ticket: Uint8Array | null, nowMs: number): EngineTicketKeys {
-    const secrets = this.#shared ?? this.#rotated(nowMs);
+    const secrets = this.#shared ?? (this.#seed === null ? this.#rotated(nowMs) : this.#grown(this.#seed));
     const sealing = deriveKey(secrets[0] as Uint8Array, scope);
     if (ticket === null || isNamed(ticket, sealing)) return { sealing, opening: sealing };
     const older = secrets.slice(1).map((secret) => deriveKey(secret, scope));
     return { sealing, opening: older.find((key) => isNamed(ticket, key)) ?? sealing };
+  }
+
+  /** Of this period and the one before, which begin at the same moment in all processes. */
+  #grown(seed: Uint8Array): readonly Uint8Array[] {
+    const period = Math.floor(Date.now() / this.#rotationMs);
+    return [period, period - 1].map((number) => deriveKey(seed, `period ${number}`));
   }
 
   #rotated(nowMs: number): readonly Uint8Array[] {

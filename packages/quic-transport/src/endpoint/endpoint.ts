@@ -1,4 +1,5 @@
 import type { ConnectionIds } from './connection-ids.ts';
+import type { HandedDatagram } from './hand-over-frames.ts';
 import { destinationConnectionIdKey } from './packet-header.ts';
 import { UdpSocket, type UdpSocketHandler, type UdpSocketOptions } from './udp-socket.ts';
 
@@ -52,10 +53,30 @@ export class Endpoint implements UdpSocketHandler {
     this.#received += 1;
     // UDP allows source port 0 (RFC 768), which nobody can be answered at.
     if (remotePort === 0) return;
+    if (this.#route(datagram, remoteAddress, remotePort, socket)) return;
+    this.#fallback.onUnrouted(datagram, remoteAddress, remotePort, socket);
+  }
+
+  /**
+   * A datagram that came to another process, at `localAddress`.
+   * @param onUnrouted takes the place of the fallback, which might send it back there.
+   */
+  onHandedDatagram(
+    { datagram, remoteAddress, remotePort, localAddress }: HandedDatagram,
+    onUnrouted: EndpointFallback['onUnrouted'],
+  ): void {
+    const socket = this.#sockets.find(({ address }) => address.address === localAddress);
+    if (socket === undefined) return;
+    this.#received += 1;
+    if (this.#route(datagram, remoteAddress, remotePort, socket)) return;
+    onUnrouted(datagram, remoteAddress, remotePort, socket);
+  }
+
+  #route(datagram: Buffer, remoteAddress: string, remotePort: number, socket: UdpSocket): boolean {
     const key = destinationConnectionIdKey(datagram, this.#ids.bytes);
     const addressee = key === null ? undefined : this.#ids.find(key);
-    if (addressee === undefined) this.#fallback.onUnrouted(datagram, remoteAddress, remotePort, socket);
-    else addressee.receive(datagram, remoteAddress, remotePort, socket, key);
+    addressee?.receive(datagram, remoteAddress, remotePort, socket, key);
+    return addressee !== undefined;
   }
 
   onError(error: NodeJS.ErrnoException, socket: UdpSocket): void {

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { TransportError } from '@stanzaport/core';
 import type { Endpoint } from './endpoint.ts';
+import type { PortSharing } from './port-sharing.ts';
 import type { UdpSocket } from './udp-socket.ts';
 
 /** A port that is free at one address may be taken at another; how often a fresh one is tried. */
@@ -27,6 +28,7 @@ export async function openAll(
   createEndpoint: () => Endpoint,
   host: string,
   port: number,
+  sharing: PortSharing | null = null,
 ): Promise<[Endpoint, UdpSocket[]]> {
   const addresses = localAddresses(host);
   if (addresses.length === 0) {
@@ -37,7 +39,7 @@ export async function openAll(
     const sockets: UdpSocket[] = [];
     try {
       for (const address of addresses) {
-        sockets.push(await endpoint.open({ host: address, port: sockets[0]?.address.port ?? port }));
+        sockets.push(await endpoint.open({ host: address, port: sockets[0]?.address.port ?? port, sharing }));
       }
       return [endpoint, sockets];
     } catch (error) {

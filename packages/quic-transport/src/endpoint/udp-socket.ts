@@ -1,6 +1,7 @@
 import dgram from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { type SocketAddress, TransportError } from '@stanzaport/core';
+import type { PortSharing } from './port-sharing.ts';
 
 /** What a socket tells its owner. */
 export interface UdpSocketHandler {
@@ -16,6 +17,13 @@ export interface UdpSocketOptions {
   readonly port: number;
   /** Connect to this peer: cheaper sends, and ICMP errors become known. */
   readonly connectTo?: { readonly address: string; readonly port: number };
+  /** Other processes have the same port. @defaultValue null, the port is this process's own */
+  readonly sharing?: PortSharing | null;
+}
+
+/** Newer than the types of the oldest Node.js this runs on, which does not know the option and leaves it alone. */
+interface SocketOptions extends dgram.SocketOptions {
+  readonly reusePort: boolean;
 }
 
 /** Asked of the kernel for both directions, which caps it: its default drops bursts even on loopback. */
@@ -48,16 +56,21 @@ export class UdpSocket {
   /**
    * @throws TransportError `XMPP_ADDRESS_IN_USE`, `XMPP_ADDRESS_UNAVAILABLE` or `XMPP_UNREACHABLE`, naming host and port.
    */
-  static async open({ host, port, connectTo }: UdpSocketOptions, handler: UdpSocketHandler): Promise<UdpSocket> {
+  static async open(
+    { host, port, connectTo, sharing = null }: UdpSocketOptions,
+    handler: UdpSocketHandler,
+  ): Promise<UdpSocket> {
     const ipv6 = isIPv6(host);
-    const socket = dgram.createSocket({
+    const options: SocketOptions = {
       type: ipv6 ? 'udp6' : 'udp4',
       ipv6Only: ipv6,
+      reusePort: sharing === 'reuse-port',
       // Without this dgram resolves even literal addresses on a later tick, and every send would have to be copied.
       lookup: (name, _options, callback) => callback(null, name, ipv6 ? 6 : 4),
-    });
+    };
+    const socket = dgram.createSocket(options);
     try {
-      await settled(socket, 'listening', () => socket.bind({ address: host, port, exclusive: true }));
+      await settled(socket, 'listening', () => socket.bind({ address: host, port, exclusive: sharing !== 'cluster' }));
       if (connectTo !== undefined) {
         await settled(socket, 'connect', () => socket.connect(connectTo.port, connectTo.address));
       }

@@ -1,7 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import cluster from 'node:cluster';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Limits } from '@stanzaport/core';
+import type { CredentialOptions } from '@stanzaport/tls-shared';
 import type { QuicListenerCounters, QuicOptions } from '../../src/index.ts';
 import { DOMAIN, testCa } from './quic-pair.ts';
 import { ATTACKED_DOMAIN } from './udp-attacker.ts';
@@ -33,12 +35,32 @@ export interface VictimSetup {
   readonly limits?: Partial<Limits>;
   readonly options?: Partial<Omit<QuicOptions, 'staticKey'>> & { readonly staticKey?: Uint8Array };
   readonly port?: number;
+  /** Instead of new ones. */
+  readonly credentials?: readonly CredentialOptions[];
+  /** Make it a worker of `node:cluster`. */
+  readonly inCluster?: boolean;
 }
 
 interface Answer {
   readonly id: number;
   readonly value?: unknown;
   readonly failure?: string;
+}
+
+/** Fresh certificates for {@link DOMAIN} and {@link ATTACKED_DOMAIN}. */
+export async function victimCredentials(): Promise<readonly CredentialOptions[]> {
+  const ca = await testCa();
+  return Promise.all(
+    [DOMAIN, ATTACKED_DOMAIN].map(async (domain) => {
+      const { chainPem, keyPem } = await ca.issue({ dnsNames: [domain] });
+      return { domain, cert: chainPem, key: keyPem };
+    }),
+  );
+}
+
+function forkInCluster(program: string): ChildProcess {
+  cluster.setupPrimary({ exec: program, serialization: 'advanced' });
+  return cluster.fork().process;
 }
 
 /** A listener in a process of its own: what hangs, bloats or ends it takes nothing else along. */
@@ -58,19 +80,22 @@ export class AttackVictim {
   }
 
   /** Serves {@link DOMAIN} and {@link ATTACKED_DOMAIN} with certificates of the test CA. */
-  static async start({ limits = {}, options = {}, port = 0 }: VictimSetup = {}): Promise<AttackVictim> {
-    const child = fork(fileURLToPath(new URL('attack-victim.mjs', import.meta.url)), { serialization: 'advanced' });
+  static async start({
+    limits = {},
+    options = {},
+    port = 0,
+    credentials,
+    inCluster = false,
+  }: VictimSetup = {}): Promise<AttackVictim> {
+    const program = fileURLToPath(new URL('attack-victim.mjs', import.meta.url));
+    const child = inCluster ? forkInCluster(program) : fork(program, { serialization: 'advanced' });
     const victim = new AttackVictim(child);
     const ready = once(child, 'message');
     const ca = await testCa();
-    const credentials = await Promise.all(
-      [DOMAIN, ATTACKED_DOMAIN].map(async (domain) => {
-        const { chainPem, keyPem } = await ca.issue({ dnsNames: [domain] });
-        return { domain, cert: chainPem, key: keyPem };
-      }),
-    );
+    const ownCredentials = credentials ?? (await victimCredentials());
     await victim.#unlessGone(ready);
-    victim.#port = await victim.#ask<number>('listen', { credentials, trust: [ca.rootPem], limits, options, port });
+    const listen = { credentials: ownCredentials, trust: [ca.rootPem], limits, options, port };
+    victim.#port = await victim.#ask<number>('listen', listen);
     return victim;
   }
 
