@@ -438,7 +438,9 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   async #close(): Promise<void> {
     const deadlineAtMs = performance.now() + this.#limits.closeTimeoutMs;
     clearTimeout(this.#streamTimer);
-    this.#credit.fail(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
+    if (this.#credit.isAwaited) {
+      this.#credit.fail(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
+    }
     await Promise.all([...this.#stanzaStreams.values()].map((stream) => stream.close()));
     if (!this.#settled) await this.#unacknowledged.none(deadlineAtMs - performance.now());
     // CONNECTION_CLOSE throws away what is in flight (RFC 9000 §10.2), so it comes last.
@@ -454,15 +456,9 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#settleHandshake(false);
     this.#expiry?.stop();
     clearTimeout(this.#streamTimer);
-    const error = reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed');
-    this.#credit.fail(error);
-    this.#paths?.end(error);
-    const streams = [...this.#byteStreams.values()];
-    this.#byteStreams.clear();
-    this.#blocked.clear();
-    for (const stream of streams) {
-      if (this.#abortError === null) stream.onConnectionEnded(error);
-      else stream.destroy(error);
+    // Most connections end with nobody left to be told, and an error costs more than all the rest.
+    if (this.#credit.isAwaited || this.#paths !== null || this.#byteStreams.size > 0) {
+      this.#tellOfEnd(reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed'));
     }
     this.#unacknowledged.giveUp();
     this.#path.complete();
@@ -473,6 +469,18 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
       'connection ended',
     );
     this.#settleClosed(reason);
+  }
+
+  #tellOfEnd(error: TransportError): void {
+    this.#credit.fail(error);
+    this.#paths?.end(error);
+    const streams = [...this.#byteStreams.values()];
+    this.#byteStreams.clear();
+    this.#blocked.clear();
+    for (const stream of streams) {
+      if (this.#abortError === null) stream.onConnectionEnded(error);
+      else stream.destroy(error);
+    }
   }
 
   #currentPath(): NetworkPath {

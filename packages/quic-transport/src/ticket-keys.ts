@@ -1,6 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { type EngineTicketKeys, TICKET_KEY_BYTES } from './engine/port.ts';
 
+/** Scopes whose keys are kept, for each secret. */
+const SCOPES_KEPT = 256;
 /** Length of the name in a key, and of what begins a ticket. */
 const NAME_BYTES = 16;
 
@@ -18,6 +20,8 @@ interface OwnSecret {
  */
 export class TicketKeys {
   readonly #rotationMs: number;
+  /** Keys made before, by secret and scope. */
+  #derived = new WeakMap<Uint8Array, Map<string, Buffer>>();
   readonly #seed: Uint8Array | null;
   #shared: readonly Uint8Array[] | null;
   #own: readonly OwnSecret[] = [];
@@ -43,16 +47,28 @@ export class TicketKeys {
    */
   select(scope: string, ticket: Uint8Array | null, nowMs: number): EngineTicketKeys {
     const secrets = this.#shared ?? (this.#seed === null ? this.#rotated(nowMs) : this.#grown(this.#seed));
-    const sealing = deriveKey(secrets[0] as Uint8Array, scope);
+    const sealing = this.#derive(secrets[0] as Uint8Array, scope);
     if (ticket === null || isNamed(ticket, sealing)) return { sealing, opening: sealing };
-    const older = secrets.slice(1).map((secret) => deriveKey(secret, scope));
+    const older = secrets.slice(1).map((secret) => this.#derive(secret, scope));
     return { sealing, opening: older.find((key) => isNamed(ticket, key)) ?? sealing };
+  }
+
+  #derive(secret: Uint8Array, scope: string): Buffer {
+    const byScope = this.#derived.get(secret) ?? new Map<string, Buffer>();
+    this.#derived.set(secret, byScope);
+    const known = byScope.get(scope);
+    if (known !== undefined) return known;
+    // Under a wildcard certificate clients name as many scopes as they like.
+    if (byScope.size === SCOPES_KEPT) byScope.clear();
+    const key = deriveKey(secret, scope);
+    byScope.set(scope, key);
+    return key;
   }
 
   /** Of this period and the one before, which begin at the same moment in all processes. */
   #grown(seed: Uint8Array): readonly Uint8Array[] {
     const period = Math.floor(Date.now() / this.#rotationMs);
-    return [period, period - 1].map((number) => deriveKey(seed, `period ${number}`));
+    return [period, period - 1].map((number) => this.#derive(seed, `period ${number}`));
   }
 
   #rotated(nowMs: number): readonly Uint8Array[] {

@@ -228,7 +228,7 @@ export class Admission {
     const source =
       token === 'foreign'
         ? this.#createConnectionId()
-        : this.#ids.withToken(Uint8Array.from(header.destinationConnectionId));
+        : this.#ids.withToken(new Uint8Array(header.destinationConnectionId));
     if (source === null) {
       this.#refuse(header, from, NO_CONNECTION_ID);
       return;
@@ -236,8 +236,8 @@ export class Admission {
     const refusal = this.#admit({
       hello,
       ...from,
-      initialConnectionId: Uint8Array.from(header.destinationConnectionId),
-      originalConnectionId: token === 'foreign' ? null : Uint8Array.from(token.originalDestinationConnectionId),
+      initialConnectionId: new Uint8Array(header.destinationConnectionId),
+      originalConnectionId: token === 'foreign' ? null : new Uint8Array(token.originalDestinationConnectionId),
       source,
       datagrams: peek.datagrams,
       quota,

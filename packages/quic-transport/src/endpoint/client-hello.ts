@@ -36,7 +36,7 @@ export class ClientHelloPeek {
 
   /** @param destinationConnectionId of the client's first Initial; its packets to any other are skipped. */
   constructor(destinationConnectionId: Uint8Array) {
-    this.#destinationConnectionId = Uint8Array.from(destinationConnectionId);
+    this.#destinationConnectionId = new Uint8Array(destinationConnectionId);
   }
 
   /** Never throws. Once it has returned something else than `more`, it returns that again. */

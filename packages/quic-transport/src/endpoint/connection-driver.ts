@@ -340,7 +340,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     const isIdle = deadlineMs > this.#timing.idleTimeoutMs / 2 && this.#timing.idleTimeoutMs > 0;
     if (isIdle || deadlineMs < BACKOFF.factor * MAX_ACK_DELAY_MS || nowMs < this.#backoffLookAtMs) return;
     this.#backoffLookAtMs = nowMs + BACKOFF.intervalMs;
-    const usualMs = BACKOFF.roundTrips * this.engine.stats().rttMs + MAX_ACK_DELAY_MS;
+    const usualMs = BACKOFF.roundTrips * this.engine.rttMs + MAX_ACK_DELAY_MS;
     if (deadlineMs >= BACKOFF.factor * usualMs) watcher.onBackoff();
   }
 
@@ -365,7 +365,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #effectiveKeepAliveMs(): number {
     const { keepAliveMs, idleTimeoutMs } = this.#timing;
     if (keepAliveMs === 0) return Number.POSITIVE_INFINITY;
-    const timeouts = [idleTimeoutMs, this.engine.stats().peerIdleTimeoutMs].filter((timeoutMs) => timeoutMs > 0);
+    const timeouts = [idleTimeoutMs, this.engine.peerIdleTimeoutMs].filter((timeoutMs) => timeoutMs > 0);
     return Math.min(keepAliveMs, ...timeouts.map((timeoutMs) => Math.max(1, Math.floor(timeoutMs / 2))));
   }
 
@@ -414,7 +414,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
         watchdog.leave();
       }
       if (length === 0) return null;
-      if (words !== null) words.bytes = Uint8Array.from(sendBuffer.buffer.subarray(0, length));
+      if (words !== null) words.bytes = new Uint8Array(sendBuffer.buffer.subarray(0, length));
       path.onSent(length);
       if (this.#budget.send(length)) sendBuffer.send(length, socket, remoteAddress, remotePort);
     }
@@ -475,6 +475,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   /** How long it takes to see that an answer does not come (RFC 9002 §6.2.1), in milliseconds. */
   get probeTimeoutMs(): number {
     if (!this.#established) return HANDSHAKE_PROBE_TIMEOUT_MS;
-    return Math.min(3 * this.engine.stats().rttMs + MAX_ACK_DELAY_MS, LONGEST_PROBE_TIMEOUT_MS);
+    return Math.min(3 * this.engine.rttMs + MAX_ACK_DELAY_MS, LONGEST_PROBE_TIMEOUT_MS);
   }
 }

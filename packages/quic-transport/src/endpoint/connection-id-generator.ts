@@ -26,6 +26,24 @@ const DEFAULT_CONNECTION_ID_BYTES = 16;
 /** Fewer random bytes collide among the connections of one server too soon. */
 const LEAST_RANDOM_BYTES = 7;
 
+/** Random bytes drawn at once: a call for a few of them costs as much as one for many. */
+const POOL_BYTES = 4_096;
+
+/** Hands out random bytes, each once. */
+class RandomPool {
+  #pool: Buffer = Buffer.alloc(0);
+  #used = 0;
+
+  take(bytes: number): Buffer {
+    if (this.#used + bytes > this.#pool.length) {
+      this.#pool = randomBytes(POOL_BYTES);
+      this.#used = 0;
+    }
+    this.#used += bytes;
+    return this.#pool.subarray(this.#used - bytes, this.#used);
+  }
+}
+
 /** Settings of {@link createServerIdConnectionIds}. */
 export interface ServerIdConnectionIdOptions {
   /** 1 to 13 bytes, of the same length on all servers of the fleet and different on each. */
@@ -41,7 +59,8 @@ export interface ServerIdConnectionIdOptions {
  */
 export function createRandomConnectionIds(bytes: number = DEFAULT_CONNECTION_ID_BYTES): ConnectionIdGenerator {
   if (!isConnectionIdLength(bytes)) throw badOption(`${bytes} bytes are not from 8 to 20`);
-  return { bytes, create: () => randomBytes(bytes) };
+  const random = new RandomPool();
+  return { bytes, create: () => random.take(bytes) };
 }
 
 /**
@@ -51,7 +70,7 @@ export function createRandomConnectionIds(bytes: number = DEFAULT_CONNECTION_ID_
  * @throws TransportError `XMPP_BAD_OPTION`.
  */
 export function createServerIdConnectionIds(options: ServerIdConnectionIdOptions): ConnectionIdGenerator {
-  const serverId = Uint8Array.from(options.serverId);
+  const serverId = new Uint8Array(options.serverId);
   const { bytes = Math.max(DEFAULT_CONNECTION_ID_BYTES, serverId.length + LEAST_RANDOM_BYTES) } = options;
   if (serverId.length === 0) throw badOption('the server ID is empty');
   if (!isConnectionIdLength(bytes) || bytes < serverId.length + LEAST_RANDOM_BYTES) {
@@ -78,7 +97,7 @@ export function isConnectionIdLength(bytes: number): boolean {
 export function createCheckedConnectionId(generator: ConnectionIdGenerator, bytes: number): Uint8Array {
   let id: Uint8Array;
   try {
-    id = Uint8Array.from(generator.create());
+    id = new Uint8Array(generator.create());
   } catch (cause) {
     throw new TransportError('XMPP_INTERNAL', 'quic.connectionIds: the generator failed', { cause });
   }

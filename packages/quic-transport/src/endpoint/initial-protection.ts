@@ -51,7 +51,7 @@ export function openPacket(keys: PacketKeys, packet: Uint8Array, packetNumberOff
   const mask = headerMask(keys, packet, packetNumberOffset);
   const first = (packet[0] as number) ^ ((mask[0] as number) & protectedBits(packet));
   const headerEnd = packetNumberOffset + (first & 3) + 1;
-  const header = Uint8Array.from(packet.subarray(0, headerEnd));
+  const header = new Uint8Array(packet.subarray(0, headerEnd));
   header[0] = first;
   let packetNumber = 0;
   for (let index = packetNumberOffset; index < headerEnd; index++) {

@@ -117,7 +117,7 @@ export class PeerPath {
   }
 
   get #proofMs(): number {
-    return Math.max(PROOF_MS, PROOF_ROUND_TRIPS * this.#engine.stats().rttMs);
+    return Math.max(PROOF_MS, PROOF_ROUND_TRIPS * this.#engine.rttMs);
   }
 
   /** Goes over to another path of this client; with another ID of the peer's, so that nobody can link the two. */

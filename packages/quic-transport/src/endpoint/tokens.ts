@@ -31,7 +31,7 @@ export class AddressTokens {
   /** @param key 32 random bytes; the same one on every instance that may receive the token. */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_BYTES) throw new RangeError(`a key of address tokens has ${KEY_BYTES} bytes`);
-    this.#key = Uint8Array.from(key);
+    this.#key = new Uint8Array(key);
   }
 
   /** @param nowMs milliseconds since the epoch. */
@@ -77,7 +77,7 @@ export class ResetTokens {
   /** @param key 32 random bytes; kept over restarts, or resets after one are not understood. */
   constructor(key: Uint8Array) {
     if (key.length !== KEY_BYTES) throw new RangeError(`a key of reset tokens has ${KEY_BYTES} bytes`);
-    this.#key = Uint8Array.from(key);
+    this.#key = new Uint8Array(key);
   }
 
   /** @returns 16 bytes, always the same for one connection ID. */

@@ -114,12 +114,8 @@ export interface EngineStats {
   readonly bytesReceived: number;
   /** Bytes of streams the engine has taken from us to send, each once. */
   readonly streamBytesWritten: number;
-  /** The peer's `max_idle_timeout` in milliseconds, 0 for none (RFC 9000 §18.2); known once established. */
-  readonly peerIdleTimeoutMs: number;
   readonly packetsSent: number;
   readonly packetsLost: number;
-  /** Round-trip time of the active path, in milliseconds. */
-  readonly rttMs: number;
 }
 
 /**
@@ -216,6 +212,10 @@ export interface EngineConnection {
   /** Client: what a later connection can resume by, the newest that came; null before any. It holds secrets. */
   readonly session: Uint8Array | null;
 
+  /** Smoothed round-trip time, in milliseconds. */
+  readonly rttMs: number;
+  /** The peer's `max_idle_timeout` in milliseconds (RFC 9000 §18.2); 0 for none, and before the handshake. */
+  readonly peerIdleTimeoutMs: number;
   /** The peer's `active_connection_id_limit` (RFC 9000 §18.2): IDs of ours it keeps; 0 before the handshake. */
   readonly connectionIdLimit: number;
   /** Spare connection IDs the peer would still take; 0 before the handshake. */

@@ -102,6 +102,7 @@ class QuicheConnection implements EngineConnection {
   /** Streams the peer has reset, which the engine forgets only when read once more after our side is done. */
   readonly #resetByPeer = new Set<number>();
   #connectionIdLimit = 0;
+  #peerIdleTimeoutMs = 0;
   #streamBytesWritten = 0;
   /** Below it no ID of the peer's is in use. */
   #peerSequenceNumber = 0;
@@ -281,11 +282,25 @@ class QuicheConnection implements EngineConnection {
   }
 
   get connectionIdLimit(): number {
-    if (this.#connectionIdLimit === 0 && this.established) {
-      const { peerActiveConnIdLimit } = this.#native.stats();
-      this.#connectionIdLimit = wholeNumber(peerActiveConnIdLimit, LEAST_ID_LIMIT, Number.MAX_SAFE_INTEGER);
-    }
+    this.#learnFromPeer();
     return this.#connectionIdLimit;
+  }
+
+  get peerIdleTimeoutMs(): number {
+    this.#learnFromPeer();
+    return this.#peerIdleTimeoutMs;
+  }
+
+  get rttMs(): number {
+    return this.#native.pathStats().find((path) => path.active)?.rtt ?? 0;
+  }
+
+  /** Reads the peer's transport parameters once, as the engine takes its time to tell them. */
+  #learnFromPeer(): void {
+    if (this.#connectionIdLimit > 0 || !this.established) return;
+    const { peerActiveConnIdLimit, peerMaxIdleTimeout } = this.#native.stats();
+    this.#connectionIdLimit = wholeNumber(peerActiveConnIdLimit, LEAST_ID_LIMIT, Number.MAX_SAFE_INTEGER);
+    this.#peerIdleTimeoutMs = peerMaxIdleTimeout;
   }
 
   get connectionIdsWanted(): number {
@@ -344,16 +359,13 @@ class QuicheConnection implements EngineConnection {
   }
 
   stats(): EngineStats {
-    const { recv, sent, lost, recvBytes, peerMaxIdleTimeout } = this.#native.stats();
-    const active = this.#native.pathStats().find((path) => path.active);
+    const { recv, sent, lost, recvBytes } = this.#native.stats();
     return {
       packetsReceived: recv,
       bytesReceived: recvBytes,
       streamBytesWritten: this.#streamBytesWritten,
       packetsSent: sent,
       packetsLost: lost,
-      rttMs: active?.rtt ?? 0,
-      peerIdleTimeoutMs: peerMaxIdleTimeout,
     };
   }
 
@@ -432,7 +444,8 @@ function resetTokenNumber(token: Uint8Array): bigint {
   if (token.length !== RESET_TOKEN_BYTES) {
     throw new EngineError('misuse', `a stateless reset token has ${RESET_TOKEN_BYTES} bytes`);
   }
-  return BigInt(`0x${Buffer.from(token).toString('hex')}`);
+  const view = new DataView(token.buffer, token.byteOffset, token.byteLength);
+  return (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
 }
 
 function isSamePath(a: EnginePath, b: EnginePath): boolean {
