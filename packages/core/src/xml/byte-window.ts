@@ -24,24 +24,30 @@ export class ByteWindow {
   /** No byte in view is outside ASCII: an offset in bytes is one in characters. */
   isAscii = true;
 
-  #inputs: Utf8Run[] = [];
-  /** Bytes of `#inputs[0]` that have been copied into the buffer. */
+  /** The inputs that are not in view yet, each with the one behind it. */
+  #input: Utf8Run | null = null;
+  #lastInput: Utf8Run | null = null;
+  /** Bytes of the first input that have been copied into the buffer. */
   #copied = 0;
   #isBuffer = false;
 
   get retainedBytes(): number {
-    return this.#inputs.reduce((sum, { bytes }) => sum + bytes.length, this.end - this.base - this.#copied);
+    let retained = this.end - this.base - this.#copied;
+    for (let input = this.#input; input !== null; input = input.next) retained += input.bytes.length;
+    return retained;
   }
 
   /** Adds a run behind everything else. Its bytes must not change afterwards. */
   push(run: Utf8Run): void {
-    this.#inputs.push(run);
+    if (this.#lastInput === null) this.#input = run;
+    else this.#lastInput.next = run;
+    this.#lastInput = run;
   }
 
   /** Brings more bytes into view; to be called when all in view were read. False when there are none. */
   refill(): boolean {
-    const input = this.#inputs[0];
-    if (input === undefined) {
+    const input = this.#input;
+    if (input === null) {
       this.#keep();
       return false;
     }
@@ -59,7 +65,8 @@ export class ByteWindow {
   }
 
   clear(): void {
-    this.#inputs = [];
+    this.#input = null;
+    this.#lastInput = null;
     this.#copied = 0;
     this.#show(NOTHING, 0, true);
   }
@@ -70,9 +77,10 @@ export class ByteWindow {
 
   /** Reads the first input in place, from `start`. */
   #view(start: number): void {
-    const input = this.#inputs.shift() as Utf8Run;
+    const { bytes, isAscii } = this.#input as Utf8Run;
+    this.#dropInput();
     this.#copied = 0;
-    this.#show(input.bytes, start, input.isAscii);
+    this.#show(bytes, start, isAscii);
   }
 
   #show(bytes: Buffer, start: number, isAscii: boolean): void {
@@ -93,9 +101,14 @@ export class ByteWindow {
     this.isAscii &&= input.isAscii;
     this.#copied += count;
     if (this.#copied === input.bytes.length) {
-      this.#inputs.shift();
+      this.#dropInput();
       this.#copied = 0;
     }
+  }
+
+  #dropInput(): void {
+    this.#input = this.#input?.next ?? null;
+    if (this.#input === null) this.#lastInput = null;
   }
 
   /** Nothing more is there: the chunk is let go, only the cut element is kept. */

@@ -11,6 +11,8 @@ export interface Binding {
   readonly depth: number;
   /** What it hides. */
   readonly hidden: Binding | undefined;
+  /** The declaration before it. */
+  readonly before: Binding | null;
 }
 
 /** Depth of the root, and of a first-level element. */
@@ -18,6 +20,14 @@ const ROOT = 1;
 const FIRST_LEVEL = 2;
 
 const NO_BINDINGS: readonly Binding[] = Object.freeze([]);
+
+const XML_BINDING: Binding = Object.freeze({
+  prefix: 'xml',
+  namespace: XML_NAMESPACE,
+  depth: 0,
+  hidden: undefined,
+  before: null,
+});
 
 /**
  * The elements that are open, and the namespaces in their scope (Namespaces in XML 1.0).
@@ -40,10 +50,12 @@ export class OpenElements {
   /** The root's name as written; its start tag is not kept. */
   rootName: Buffer = Buffer.alloc(0);
 
-  readonly #nameStarts: number[] = [];
-  readonly #nameEnds: number[] = [];
+  // As deep as most stanzas: an array that is empty at first grows to more than twice as much with its first item.
+  readonly #nameStarts: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
+  readonly #nameEnds: number[] = [0, 0, 0, 0, 0, 0, 0, 0];
   readonly #bindings: Map<string, Binding> = new Map();
-  readonly #declared: Binding[] = [];
+  /** The last declaration that is in scope. */
+  #declared: Binding | null = null;
   /** Depth of the outermost element below the root that declares a default namespace, 0 if none does. */
   #defaultDepth = 0;
 
@@ -56,9 +68,9 @@ export class OpenElements {
     this.depth = 0;
     this.contentNamespace = '';
     this.#defaultDepth = 0;
-    this.#declared.length = 0;
+    this.#declared = null;
     this.#bindings.clear();
-    this.#bindings.set('xml', { prefix: 'xml', namespace: XML_NAMESPACE, depth: 0, hidden: undefined });
+    this.#bindings.set('xml', XML_BINDING);
   }
 
   open(window: ByteWindow, tag: StartTag): void {
@@ -81,8 +93,8 @@ export class OpenElements {
   close(): void {
     const depth = this.depth--;
     if (this.#defaultDepth === depth) this.#defaultDepth = 0;
-    for (let last = this.#declared.at(-1); last !== undefined && last.depth === depth; last = this.#declared.at(-1)) {
-      this.#declared.pop();
+    for (let last = this.#declared; last !== null && last.depth === depth; last = last.before) {
+      this.#declared = last.before;
       if (last.hidden === undefined) this.#bindings.delete(last.prefix);
       else this.#bindings.set(last.prefix, last.hidden);
     }
@@ -126,9 +138,10 @@ export class OpenElements {
     if ((prefix === 'xml') !== (namespace === XML_NAMESPACE)) refuse('not-well-formed', 'xml is bound to another name');
     if (namespace === '') refuse('not-well-formed', 'a prefix is bound to no namespace');
     if (prefix === 'xml') return;
-    const binding = { prefix, namespace, depth: this.depth, hidden: this.#bindings.get(prefix) };
+    const hidden = this.#bindings.get(prefix);
+    const binding = { prefix, namespace, depth: this.depth, hidden, before: this.#declared };
     this.#bindings.set(prefix, binding);
-    this.#declared.push(binding);
+    this.#declared = binding;
   }
 
   #checkPrefixed(window: ByteWindow, tag: StartTag): void {

@@ -67,6 +67,12 @@ const DECLARATION_END = 22;
 const EMPTY_ROOT = 23;
 
 /**
+ * The start tag being read, of whichever stream: a machine whose bytes end within a tag keeps it and leaves a fresh one. Of
+ * thousands of streams that are idle none holds one.
+ */
+let sharedTag: StartTag = new StartTag();
+
+/**
  * The restricted XML of RFC 6120 §11 as one machine over bytes, which can stop before any byte and go on later. It
  * checks (XML 1.0 5th edition, Namespaces in XML 1.0), counts and finds borders, and takes nothing apart: what it has
  * accepted is read again as text by whoever needs it.
@@ -79,8 +85,10 @@ export class Tokenizer {
   readonly elements: OpenElements = new OpenElements();
   readonly #window: ByteWindow;
   readonly #limits: TokenizerLimits;
-  readonly #tag: StartTag = new StartTag();
   readonly #reference: Reference = new Reference();
+  /** The tag that the bytes ended in; null outside of one. */
+  #cutTag: StartTag | null = null;
+  #headerStart = 0;
 
   #state = PROLOG;
   /** Where a reference leads back to. */
@@ -96,13 +104,14 @@ export class Tokenizer {
 
   /** Where the `<` of the stream header is, behind the window's base, once it has been read. */
   get headerStart(): number {
-    return this.#window.base + this.#tag.nameStart - 1;
+    return this.#window.base + this.#headerStart;
   }
 
   /** What follows the last token is a new document (RFC 6120 §4.3.3). */
   restart(): void {
     this.#window.position = this.#window.base;
     this.elements.reset();
+    this.#cutTag = null;
     this.#state = PROLOG;
   }
 
@@ -142,7 +151,7 @@ export class Tokenizer {
     const window = this.#window;
     const { bytes, base } = window;
     const stop = Math.min(window.end, base + limit);
-    const tag = this.#tag;
+    const tag = this.#cutTag ?? sharedTag;
     let state = this.#state;
     let index = window.position;
     while (index < stop) {
@@ -215,7 +224,7 @@ export class Tokenizer {
           } else if (byte === GREATER) {
             window.position = ++index;
             this.elements.open(window, tag);
-            if (this.elements.depth === 1) return this.#pause('header', BETWEEN);
+            if (this.elements.depth === 1) return this.#pauseAtHeader(tag, BETWEEN);
             state = TEXT;
           } else if (byte === SLASH) {
             index++;
@@ -280,7 +289,7 @@ export class Tokenizer {
           if (byte !== GREATER) refuse('not-well-formed', 'a slash in a tag');
           window.position = ++index;
           this.elements.open(window, tag);
-          if (this.elements.depth === 1) return this.#pause('header', EMPTY_ROOT);
+          if (this.elements.depth === 1) return this.#pauseAtHeader(tag, EMPTY_ROOT);
           this.elements.close();
           if (this.elements.depth === 1) return this.#pause('element', BETWEEN);
           state = TEXT;
@@ -322,12 +331,34 @@ export class Tokenizer {
     }
     this.#state = state;
     window.position = index;
+    this.#keepCutTag(tag);
     return 'more';
   }
 
   #pause(token: Token, state: number): Token {
     this.#state = state;
+    this.#cutTag = null;
     return token;
+  }
+
+  #pauseAtHeader({ nameStart }: StartTag, state: number): Token {
+    this.#headerStart = nameStart - 1;
+    return this.#pause('header', state);
+  }
+
+  #keepCutTag(tag: StartTag): void {
+    if (!this.#isWithinTag()) {
+      this.#cutTag = null;
+    } else if (tag === sharedTag) {
+      this.#cutTag = tag;
+      sharedTag = new StartTag();
+    }
+  }
+
+  /** Also within a reference in one of its values. */
+  #isWithinTag(): boolean {
+    const state = this.#state === REFERENCE ? this.#outerState : this.#state;
+    return state >= TAG && state <= EMPTY_TAG;
   }
 
   /** Takes bytes from `index` in a state that an ordinary stanza does not see. @returns where to go on. */

@@ -4,6 +4,8 @@ import { isAscii, isUtf8 } from 'node:buffer';
 export interface Utf8Run {
   readonly bytes: Buffer;
   readonly isAscii: boolean;
+  /** The one behind it in the queue of its reader. */
+  next: Utf8Run | null;
 }
 
 const NONE: readonly Utf8Run[] = Object.freeze([]);
@@ -31,7 +33,7 @@ export class Utf8Gate {
   push(chunk: Buffer): readonly Utf8Run[] {
     if (this.#isBroken || chunk.length === 0) return NONE;
     if (this.#held.length > 0) return this.#complete(chunk);
-    if (isAscii(chunk)) return [{ bytes: chunk, isAscii: true }];
+    if (isAscii(chunk)) return [{ bytes: chunk, isAscii: true, next: null }];
     return this.#check(chunk);
   }
 
@@ -46,7 +48,7 @@ export class Utf8Gate {
     }
     if (status === 'invalid') return this.#break(joined, 0);
     this.#held = NO_BYTES;
-    const sequence = { bytes: joined.subarray(0, end), isAscii: false };
+    const sequence = { bytes: joined.subarray(0, end), isAscii: false, next: null };
     return [sequence, ...this.push(chunk.subarray(end - held.length))];
   }
 
@@ -67,7 +69,7 @@ export class Utf8Gate {
 }
 
 function run(bytes: Buffer): readonly Utf8Run[] {
-  return bytes.length === 0 ? NONE : [{ bytes, isAscii: false }];
+  return bytes.length === 0 ? NONE : [{ bytes, isAscii: false, next: null }];
 }
 
 /** Where a sequence that is valid so far, but not complete, begins at the end of `bytes`; their length if none does. */

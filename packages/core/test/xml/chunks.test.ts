@@ -71,6 +71,18 @@ describe('chunk borders mean nothing', () => {
     });
   }
 
+  test('[XML-17] two streams in single bytes in turn, each within a tag of its own, are read as alone', () => {
+    const [first, second] = [CORPUS[5] as string, CORPUS[0] as string];
+    const recordings = [record(LIMITS), record(LIMITS)];
+    for (let index = 0; index < Math.max(first.length, second.length); index++) {
+      for (const [which, text] of [first, second].entries()) {
+        if (index < text.length) recordings[which]?.reader.feed(Buffer.from(text[index] as string));
+      }
+    }
+    const alone = [first, second].map((text) => JSON.stringify(readPieces([Buffer.from(text)])));
+    expect(recordings.map(({ events }) => JSON.stringify(events))).toEqual(alone);
+  });
+
   test('[XML-17] the corpus has every kind of event', () => {
     const seen = corpus().flatMap((bytes) =>
       readPieces([bytes]).map((event) => ('condition' in event ? event.condition : event.type)),
