@@ -54,22 +54,36 @@ export class GuardedObservable<T> extends Observable<T> {
             ...(complete ? { complete } : {}),
           }
         : observerOrNext;
-    return super.subscribe({
-      next: (value) => this.#guard(given, given.next, value, value),
-      error: (failure) => this.#guard(given, given.error, failure, undefined),
-      complete: () => this.#guard(given, given.complete, undefined as never, undefined),
-    });
+    return super.subscribe(new GuardedObserver(given, this.#onHandlerError));
+  }
+}
+
+/** Calls the handlers of an observer, and gives away what they throw. */
+class GuardedObserver<T> implements Observer<T> {
+  readonly #observer: Partial<Observer<T>>;
+  readonly #onHandlerError: HandlerErrorSink<T>;
+
+  constructor(observer: Partial<Observer<T>>, onHandlerError: HandlerErrorSink<T>) {
+    this.#observer = observer;
+    this.#onHandlerError = onHandlerError;
   }
 
-  #guard<V>(
-    observer: object,
-    handler: ((argument: V) => unknown) | undefined,
-    argument: V,
-    value: T | undefined,
-  ): void {
+  next(value: T): void {
+    this.#call(this.#observer.next, value, value);
+  }
+
+  error(failure: unknown): void {
+    this.#call(this.#observer.error, failure, undefined);
+  }
+
+  complete(): void {
+    this.#call(this.#observer.complete, undefined as never, undefined);
+  }
+
+  #call<V>(handler: ((argument: V) => unknown) | undefined, argument: V, value: T | undefined): void {
     if (handler === undefined) return;
     try {
-      const result: unknown = handler.call(observer, argument);
+      const result: unknown = handler.call(this.#observer, argument);
       if (result instanceof Promise) result.catch((thrown: unknown) => this.#onHandlerError(thrown, value));
     } catch (thrown) {
       this.#onHandlerError(thrown, value);

@@ -1,9 +1,10 @@
-import { catchError, EMPTY, mergeMap, type Observable, type Subscription } from 'rxjs';
+import type { Observable, Subscription } from 'rxjs';
 import type { Connection, StanzaStream } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
 import { GuardedObservable } from './guarded-observable.ts';
 import { Inbox } from './inbox.ts';
 import type { Logger } from './logger.ts';
+import { mergeStreams } from './merge-streams.ts';
 import { endingFaultyStreams } from './stream-handler-fault.ts';
 import type { TransportRegistration } from './tokens.ts';
 import type { DrainOptions, Listener, Transport } from './transport.ts';
@@ -33,11 +34,9 @@ export class TransportHub implements AsyncDisposable {
       logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the transport hub failed');
     this.#inbox = new Inbox(onHandlerError);
     this.connections$ = this.#inbox.observable;
-    const streams$ = this.connections$.pipe(
-      // A connection that fails has told its own streams; the others go on.
-      mergeMap((connection) => connection.streams$.pipe(catchError(() => EMPTY))),
+    this.streams$ = new GuardedObservable(endingFaultyStreams(logger), (subscriber) =>
+      mergeStreams(this.connections$, subscriber),
     );
-    this.streams$ = new GuardedObservable(endingFaultyStreams(logger), (subscriber) => streams$.subscribe(subscriber));
   }
 
   /** The running listeners, in the order of configuration. */

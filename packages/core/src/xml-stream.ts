@@ -73,8 +73,6 @@ class XmlStream implements StanzaStream {
   readonly id: string;
   readonly connection: Connection;
   readonly role: Role;
-  readonly events$: Observable<StreamEvent>;
-  readonly stanzas$: Observable<Stanza>;
   readonly closed: Promise<CloseReason>;
 
   readonly #limits: Limits;
@@ -87,6 +85,9 @@ class XmlStream implements StanzaStream {
   readonly #input: StreamInput;
   readonly #output: StreamOutput;
   readonly #ending: StreamEnding;
+  // Made for those who ask: nearly every stream has one consumer, of one kind.
+  #events$: Observable<StreamEvent> | null = null;
+  #stanzas$: Observable<Stanza> | null = null;
 
   /** The peer's header of the current stream, and the one before the last restart. */
   #header: StreamHeader | null = null;
@@ -149,18 +150,24 @@ class XmlStream implements StanzaStream {
     });
     this.closed = this.#ending.closed;
 
-    const onHandlerError = (thrown: unknown): void => this.#onHandlerError(thrown);
-    this.events$ = new GuardedObservable(onHandlerError, (subscriber) =>
+    if (options.handshakeCompleted !== undefined) this.#holdUntil(options.handshakeCompleted);
+    if (role === 'receiving' && this.#ending.reason === null) this.#startReceivingTimers();
+  }
+
+  get events$(): Observable<StreamEvent> {
+    this.#events$ ??= new GuardedObservable(this.#handlerErrorSink(), (subscriber) =>
       this.#subscribe(subscriber, (event) => subscriber.next(event)),
     );
-    this.stanzas$ = new GuardedObservable(onHandlerError, (subscriber) =>
+    return this.#events$;
+  }
+
+  get stanzas$(): Observable<Stanza> {
+    this.#stanzas$ ??= new GuardedObservable(this.#handlerErrorSink(), (subscriber) =>
       this.#subscribe(subscriber, (event) => {
         if (event.type === 'stanza') subscriber.next(event.stanza);
       }),
     );
-
-    if (options.handshakeCompleted !== undefined) this.#holdUntil(options.handshakeCompleted);
-    if (role === 'receiving' && this.#ending.reason === null) this.#startReceivingTimers();
+    return this.#stanzas$;
   }
 
   get header(): StreamHeader | null {
@@ -225,7 +232,7 @@ class XmlStream implements StanzaStream {
   markAuthenticated(): void {
     this.#authenticated = true;
     this.#reader.maxStanzaBytes = this.#limits.maxStanzaBytes;
-    clearTimeout(this.#authenticationTimer);
+    this.#stopAuthenticationTimer();
   }
 
   events(): AsyncIterable<StreamEvent> {
@@ -269,7 +276,7 @@ class XmlStream implements StanzaStream {
       this.#failWith(error, 'peer');
       return;
     }
-    clearTimeout(this.#headerTimer);
+    this.#stopHeaderTimer();
     const { to, from } = this.#previousHeader ?? {};
     this.#header = { ...header, to: header.to ?? to, from: header.from ?? from };
     if (this.#isEarly) {
@@ -320,12 +327,16 @@ class XmlStream implements StanzaStream {
   }
 
   #onSettled(reason: CloseReason): void {
-    clearTimeout(this.#headerTimer);
-    clearTimeout(this.#authenticationTimer);
+    this.#stopHeaderTimer();
+    this.#stopAuthenticationTimer();
     this.#logger.debug(
       reason.clean ? { by: reason.by } : { by: reason.by, code: reason.error.code, reason: reason.error.message },
       'stanza stream ended',
     );
+  }
+
+  #handlerErrorSink(): (thrown: unknown) => void {
+    return (thrown) => this.#onHandlerError(thrown);
   }
 
   #onHandlerError(thrown: unknown): void {
@@ -391,11 +402,23 @@ class XmlStream implements StanzaStream {
   }
 
   #awaitHeader(): void {
-    clearTimeout(this.#headerTimer);
+    this.#stopHeaderTimer();
     this.#headerTimer = setTimeout(
       () => this.#failWith(new StreamError('connection-timeout', { text: 'no stream header in time' }), 'peer'),
       this.#limits.headerTimeoutMs,
     );
+  }
+
+  // A timer that has been stopped is let go as well: an idle stream is to hold little.
+
+  #stopHeaderTimer(): void {
+    clearTimeout(this.#headerTimer);
+    this.#headerTimer = undefined;
+  }
+
+  #stopAuthenticationTimer(): void {
+    clearTimeout(this.#authenticationTimer);
+    this.#authenticationTimer = undefined;
   }
 
   #subscribe<T>(subscriber: Subscriber<T>, onEvent: (event: StreamEvent) => void): () => void {
