@@ -15,24 +15,26 @@ export interface BlockedStream {
  * something last is asked last.
  */
 export class BlockedStreams {
-  readonly #streams = new Set<BlockedStream>();
+  /** None as long as nothing ever had to wait, as on most connections. */
+  #streams: Set<BlockedStream> | null = null;
   /** Whether any stream ever asked for another urgency than the usual one. */
   #isOrdered = false;
 
   get size(): number {
-    return this.#streams.size;
+    return this.#streams?.size ?? 0;
   }
 
   add(stream: BlockedStream): void {
+    this.#streams ??= new Set();
     this.#streams.add(stream);
   }
 
   delete(stream: BlockedStream): void {
-    this.#streams.delete(stream);
+    this.#streams?.delete(stream);
   }
 
   clear(): void {
-    this.#streams.clear();
+    this.#streams?.clear();
   }
 
   /** A stream of the connection has this urgency from now on. */
@@ -42,7 +44,7 @@ export class BlockedStreams {
 
   /** Whether one waits that is more urgent than `stream`, which then waits with it. */
   comesAfter(stream: BlockedStream): boolean {
-    if (!this.#isOrdered || this.#streams.size === 0) return false;
+    if (!this.#isOrdered || this.#streams === null) return false;
     for (const other of this.#streams) {
       if (other.urgency < stream.urgency) return true;
     }
@@ -51,15 +53,17 @@ export class BlockedStreams {
 
   /** Lets them go on as far as the engine takes more. */
   resume(): void {
-    const streams = [...this.#streams];
+    const waiting = this.#streams;
+    if (waiting === null) return;
+    const streams = [...waiting];
     if (this.#isOrdered) streams.sort((one, other) => one.urgency - other.urgency);
     for (const stream of streams) {
       const hasMoved = stream.onWritable();
       if (!stream.isBlocked) {
-        this.#streams.delete(stream);
+        waiting.delete(stream);
       } else if (hasMoved) {
-        this.#streams.delete(stream);
-        this.#streams.add(stream);
+        waiting.delete(stream);
+        waiting.add(stream);
       }
     }
   }

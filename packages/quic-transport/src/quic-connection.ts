@@ -6,7 +6,6 @@ import {
   createStanzaStream,
   DEFAULT_URGENCY,
   endingFaultyStreams,
-  GuardedObservable,
   Inbox,
   type Limits,
   type Logger,
@@ -15,20 +14,20 @@ import {
   type NetworkPath,
   type OpenStreamOptions,
   type Role,
-  type SocketAddress,
   type StanzaStream,
   StreamError,
   TransportError,
   toTransportError,
   unlessAborted,
 } from '@stanzaport/core';
-import { BehaviorSubject, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import { BlockedStreams } from './blocked-streams.ts';
 import type { EarlyHandshake } from './early-handshake.ts';
 import type { ConnectionDriver } from './endpoint/connection-driver.ts';
 import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import type { DriverOwner } from './endpoint/driver-owner.ts';
 import { APPLICATION_CODE, errorOfEnd, sideOfEnd } from './errors.ts';
+import { ObservedPath } from './observed-path.ts';
 import type { PathManager } from './path-manager.ts';
 import { type ByteStreamHost, QuicByteStream } from './quic-byte-stream.ts';
 import type { QuicSecurity } from './quic-security.ts';
@@ -73,6 +72,10 @@ const STREAMS_WITH_GAPS = 4;
 /** How long `openStream` waits for the peer to grant a stream, in milliseconds. */
 const CREDIT_WAIT_MS = 30_000;
 
+const COMPLETED: Promise<boolean> = Promise.resolve(true);
+const noop = (): void => undefined;
+const nothingToGiveBack = (): Promise<void> => Promise.resolve();
+
 /** One QUIC connection as the contract sees it: each bidirectional stream a stanza stream (XEP-0467 §2 (9)). */
 export class QuicConnection implements MigratableConnection, ByteStreamHost, DriverOwner {
   readonly id: string;
@@ -81,7 +84,6 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   readonly role: Role;
   readonly security: QuicSecurity;
   readonly handshakeCompleted: Promise<boolean>;
-  readonly path$: Observable<NetworkPath>;
   readonly streams$: Observable<StanzaStream>;
   readonly closed: Promise<CloseReason>;
   readonly slab: ReadSlab;
@@ -92,24 +94,24 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   readonly #serves: (domain: string) => boolean;
   readonly #covers: (domain: string) => boolean;
   readonly #streamWindowBytes: number;
-  readonly #mayOpenStreams: boolean;
   #paths: PathManager | null;
   #early: EarlyHandshake | null;
-  #settleHandshake: (completed: boolean) => void = () => undefined;
+  #settleHandshake: (completed: boolean) => void = noop;
   #onSession: ((session: Uint8Array) => void) | null;
   readonly #giveBack: () => Promise<void>;
-  readonly #path: BehaviorSubject<NetworkPath>;
+  readonly #path: ObservedPath;
   readonly #inbox: Inbox<StanzaStream>;
   readonly #byteStreams = new Map<number, QuicByteStream>();
   readonly #stanzaStreams = new Map<number, StanzaStream>();
   readonly #blocked = new BlockedStreams();
   readonly #unacknowledged: UnacknowledgedStreams;
-  readonly #credit: StreamCredit;
+  /** Of a side that may open streams. */
+  readonly #credit: StreamCredit | null;
   #closing: Promise<void> | null = null;
   #abortError: TransportError | null = null;
   #settled = false;
-  #settleClosed: (reason: CloseReason) => void = () => undefined;
-  #release: () => void = () => undefined;
+  #settleClosed: (reason: CloseReason) => void = noop;
+  #release: () => void = noop;
   readonly #released: Promise<void>;
   #streamTimer: NodeJS.Timeout | undefined;
   #expiry: CertificateExpiry | null = null;
@@ -126,22 +128,16 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#serves = options.serves;
     this.#covers = options.covers ?? (() => true);
     this.#streamWindowBytes = options.streamWindowBytes;
-    this.#mayOpenStreams = options.mayOpenStreams;
     this.#paths = options.paths ?? null;
     this.#early = options.early ?? null;
     this.#onSession = options.onSession ?? null;
-    this.handshakeCompleted = new Promise((resolve) => {
-      this.#settleHandshake = resolve;
-    });
-    if (this.#early === null) this.#settleHandshake(true);
-    this.#giveBack = options.onReleased ?? (() => Promise.resolve());
-    this.#credit = new StreamCredit(options.driver.engine, options.role === 'initiating' ? 0 : 1);
+    this.handshakeCompleted = this.#early === null ? COMPLETED : this.#awaitHandshake();
+    this.#path = new ObservedPath(options.driver, options.logger);
+    this.#giveBack = options.onReleased ?? nothingToGiveBack;
+    const firstStreamId = options.role === 'initiating' ? 0 : 1;
+    this.#credit = options.mayOpenStreams ? new StreamCredit(options.driver.engine, firstStreamId) : null;
     // A stream that was aborted has settled, but its last words may still be on their way into the engine.
     this.#unacknowledged = new UnacknowledgedStreams(options.driver.engine, () => this.#byteStreams.size === 0);
-    this.#path = new BehaviorSubject(this.#currentPath());
-    const onHandlerError = (thrown: unknown): void =>
-      this.#logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the connection failed');
-    this.path$ = new GuardedObservable(onHandlerError, (subscriber) => this.#path.subscribe(subscriber));
     this.#inbox = new Inbox(endingFaultyStreams(this.#logger));
     this.streams$ = this.#inbox.observable;
     this.closed = new Promise((resolve) => {
@@ -152,6 +148,16 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     });
     if (options.kind === 's2s') this.#watchExpiry();
     this.#awaitStream(options.limits.headerTimeoutMs);
+  }
+
+  get path$(): Observable<NetworkPath> {
+    return this.#path.observable;
+  }
+
+  #awaitHandshake(): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.#settleHandshake = resolve;
+    });
   }
 
   /** What a certificate proved is not proved any more when it has expired: every stream gets `reset` (RFC 6120 §13.7.2.3). */
@@ -167,11 +173,16 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   /** A connection without a stream is of use to nobody; PINGs alone do not keep it with the receiving entity. */
   #awaitStream(timeoutMs: number): void {
     if (this.role !== 'receiving' || this.#settled) return;
-    clearTimeout(this.#streamTimer);
+    this.#stopStreamTimer();
     this.#streamTimer = setTimeout(
       () => this.#abort(new TransportError('XMPP_IDLE_TIMEOUT', 'the peer opened no stream in time'), 'no stream'),
       timeoutMs,
     );
+  }
+
+  #stopStreamTimer(): void {
+    clearTimeout(this.#streamTimer);
+    this.#streamTimer = undefined;
   }
 
   /** Of each stream whose reader has paused a window, and of a few others, whose bytes wait for a packet that was lost. */
@@ -191,14 +202,15 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   async openStream({ signal, urgency, waitMs = CREDIT_WAIT_MS }: OpenStreamOptions = {}): Promise<StanzaStream> {
     if (urgency !== undefined) checkUrgency(urgency);
     checkWaitMs(waitMs);
-    if (!this.#mayOpenStreams) {
+    const credit = this.#credit;
+    if (credit === null) {
       throw new TransportError('XMPP_LIMIT_EXCEEDED', 'the receiving entity opens no streams on this connection');
     }
     this.#assertOpen(signal);
-    const streamId = this.#takeCredit();
+    const streamId = this.#takeCredit(credit);
     if (streamId !== null) return this.#addStream(streamId, 'initiating', urgency);
     if (waitMs === 0) throw noFurtherStream();
-    const granted = await this.#credit.wait(waitMs, signal);
+    const granted = await credit.wait(waitMs, signal);
     this.#assertOpen(undefined);
     const stream = this.#addStream(granted, 'initiating', urgency);
     if (!signal?.aborted) return stream;
@@ -216,7 +228,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
       throw new TransportError('XMPP_INVALID_STATE', `connection ${this.id} ${why}`);
     }
     await this.#paths.migrate(options);
-    return this.#currentPath();
+    return this.#path.current;
   }
 
   close(): Promise<void> {
@@ -310,15 +322,12 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   }
 
   onPathChanged(): void {
-    const { local, remote } = this.#currentPath();
-    const before = this.#path.value;
-    const isSame = (a: SocketAddress, b: SocketAddress): boolean => a.port === b.port && a.address === b.address;
-    if (!isSame(local, before.local) || !isSame(remote, before.remote)) this.#path.next({ local, remote });
+    this.#path.update();
   }
 
   onInput(): void {
     const { engine } = this;
-    if (this.#credit.isAwaited) this.#credit.grant();
+    if (this.#credit?.isAwaited) this.#credit.grant();
     if (this.#onSession !== null) this.#lookForSession(this.#onSession);
     this.#unacknowledged.look();
     const streams = this.#byteStreams;
@@ -364,9 +373,9 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     if (signal?.aborted) throw aborted();
   }
 
-  #takeCredit(): number | null {
+  #takeCredit(credit: StreamCredit): number | null {
     try {
-      return this.#credit.take();
+      return credit.take();
     } catch (thrown) {
       throw toTransportError(thrown, `connection ${this.id}`);
     }
@@ -378,7 +387,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
       this.engine.resetWriting(streamId, APPLICATION_CODE.error);
       return;
     }
-    clearTimeout(this.#streamTimer);
+    this.#stopStreamTimer();
     this.#inbox.push(this.#addStream(streamId, 'receiving'));
   }
 
@@ -437,8 +446,8 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
 
   async #close(): Promise<void> {
     const deadlineAtMs = performance.now() + this.#limits.closeTimeoutMs;
-    clearTimeout(this.#streamTimer);
-    if (this.#credit.isAwaited) {
+    this.#stopStreamTimer();
+    if (this.#credit?.isAwaited) {
       this.#credit.fail(new TransportError('XMPP_INVALID_STATE', `connection ${this.id} is closed`));
     }
     await Promise.all([...this.#stanzaStreams.values()].map((stream) => stream.close()));
@@ -455,13 +464,13 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#early = null;
     this.#settleHandshake(false);
     this.#expiry?.stop();
-    clearTimeout(this.#streamTimer);
+    this.#stopStreamTimer();
     // Most connections end with nobody left to be told, and an error costs more than all the rest.
-    if (this.#credit.isAwaited || this.#paths !== null || this.#byteStreams.size > 0) {
+    if (this.#credit?.isAwaited || this.#paths !== null || this.#byteStreams.size > 0) {
       this.#tellOfEnd(reason.error ?? new TransportError('XMPP_PEER_RESET', 'the connection was closed'));
     }
     this.#unacknowledged.giveUp();
-    this.#path.complete();
+    this.#path.end();
     if (reason.clean) this.#inbox.complete();
     else this.#inbox.fail(reason.error);
     this.#logger.debug(
@@ -472,7 +481,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
   }
 
   #tellOfEnd(error: TransportError): void {
-    this.#credit.fail(error);
+    this.#credit?.fail(error);
     this.#paths?.end(error);
     const streams = [...this.#byteStreams.values()];
     this.#byteStreams.clear();
@@ -481,12 +490,6 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
       if (this.#abortError === null) stream.onConnectionEnded(error);
       else stream.destroy(error);
     }
-  }
-
-  #currentPath(): NetworkPath {
-    const { socket, remoteAddress, remotePort } = this.#driver.carrier;
-    const remote: SocketAddress = { family: socket.address.family, address: remoteAddress, port: remotePort };
-    return { local: socket.address, remote };
   }
 }
 

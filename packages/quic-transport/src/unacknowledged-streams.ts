@@ -7,7 +7,8 @@ const BATCH = 32;
 export class UnacknowledgedStreams {
   readonly #engine: EngineConnection;
   readonly #isQuiet: () => boolean;
-  readonly #ids = new Set<number>();
+  /** Null as long as no stream has ended. */
+  #ids: Set<number> | null = null;
   #onAcknowledged: (() => void) | null = null;
 
   /** @param isQuiet whether no stream is still handing over its last words. */
@@ -22,12 +23,13 @@ export class UnacknowledgedStreams {
   }
 
   has(streamId: number): boolean {
-    return this.#ids.has(streamId);
+    return this.#ids?.has(streamId) ?? false;
   }
 
   add(streamId: number): void {
+    this.#ids ??= new Set();
     this.#ids.add(streamId);
-    if (this.#ids.size >= BATCH) this.#dropAcknowledged();
+    if (this.#ids.size >= BATCH) this.#dropAcknowledged(this.#ids);
   }
 
   /** Resolves when the peer has acknowledged the last byte of every stream, at the latest after `timeoutMs`. */
@@ -45,8 +47,8 @@ export class UnacknowledgedStreams {
   /** Looks whether what is awaited has come true. */
   look(): void {
     if (this.#onAcknowledged === null) return;
-    this.#dropAcknowledged();
-    if (this.#isQuiet() && this.#ids.size === 0) this.giveUp();
+    if (this.#ids !== null) this.#dropAcknowledged(this.#ids);
+    if (this.#isQuiet() && (this.#ids?.size ?? 0) === 0) this.giveUp();
   }
 
   /** Whoever waits goes on. */
@@ -56,14 +58,14 @@ export class UnacknowledgedStreams {
     done?.();
   }
 
-  #dropAcknowledged(): void {
-    for (const streamId of this.#ids) {
+  #dropAcknowledged(streamIds: Set<number>): void {
+    for (const streamId of streamIds) {
       try {
         this.#engine.capacity(streamId);
       } catch (thrown) {
         // The engine forgets a stream when both of its directions are done and acknowledged.
         const forgotten = thrown instanceof EngineError && thrown.failure === 'stream-unknown';
-        if (forgotten) this.#ids.delete(streamId);
+        if (forgotten) streamIds.delete(streamId);
       }
     }
   }
