@@ -23,6 +23,7 @@ import {
 import { ConnectionDriver } from './endpoint/connection-driver.ts';
 import type { ConnectionEnd } from './endpoint/connection-end.ts';
 import { ConnectionIds } from './endpoint/connection-ids.ts';
+import type { DriverShared, DriverTiming } from './endpoint/driver-owner.ts';
 import { Endpoint } from './endpoint/endpoint.ts';
 import { HandOver, type HandOverCounters } from './endpoint/hand-over.ts';
 import type { HandedDatagram } from './endpoint/hand-over-frames.ts';
@@ -32,11 +33,11 @@ import type { UdpSocket } from './endpoint/udp-socket.ts';
 import { VIRTUAL_PATH } from './endpoint/virtual-path.ts';
 import type { EngineConfig } from './engine/port.ts';
 import { errorOfEnd, sideOfEnd, TRANSPORT_CODE } from './errors.ts';
-import { checkKind, type QuicOptions } from './options.ts';
+import { checkKind } from './options.ts';
 import { QuicConnection } from './quic-connection.ts';
 import type { QuicParts } from './quic-parts.ts';
 import { QuicSecurity } from './quic-security.ts';
-import { ServerHandshake } from './server-handshake.ts';
+import { type HandshakeListener, ServerHandshake } from './server-handshake.ts';
 
 /** Counters of a listener, for monitoring. */
 export interface QuicListenerCounters
@@ -58,7 +59,7 @@ export interface QuicListenerCounters
 const NOTHING_HANDED: Readonly<HandOverCounters> = { handedOn: 0, handedIn: 0, handOverDrops: 0 };
 
 /** A bound QUIC endpoint in the receiving role. */
-export class QuicListener implements Listener, Gatekeeper {
+export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
   readonly transport = 'quic';
   readonly address: SocketAddress;
   readonly connections$: Observable<Connection>;
@@ -77,6 +78,10 @@ export class QuicListener implements Listener, Gatekeeper {
   readonly #handshakesByQuota = new Map<string, number>();
   readonly #connections = new Set<QuicConnection>();
   readonly #configs = new WeakMap<Credential, Map<ConnectionKind, EngineConfig>>();
+  /** SHA-256 of end-entity certificates. */
+  readonly #digests = new WeakMap<Credential, string>();
+  readonly #driverShared: DriverShared;
+  readonly #timing: DriverTiming;
   #failedHandshakes = 0;
   #violations = 0;
   #excessiveLoads = 0;
@@ -102,6 +107,9 @@ export class QuicListener implements Listener, Gatekeeper {
     this.#stopChecking = bound.stopChecking;
     this.address = bound.address;
     const { limits, options, timers, resetTokens, addressTokens, logger } = parts;
+    const { idleTimeoutMs, keepAliveMs } = options;
+    this.#driverShared = parts.sharedWith(ids, this.#pathCounters);
+    this.#timing = { handshakeTimeoutMs: limits.handshakeTimeoutMs, idleTimeoutMs, keepAliveMs };
     this.#admission = new Admission(
       this,
       { ...limits, ...options },
@@ -243,10 +251,30 @@ export class QuicListener implements Listener, Gatekeeper {
     return config;
   }
 
+  /**
+   * What tickets are good for: the same kind, server name and certificate, the same question for the client's, and the same
+   * limits, which early data relies on (RFC 9000 §7.4.1).
+   */
+  #ticketScopeOf(kind: ConnectionKind, serverName: string, credential: Credential): string {
+    const { streamWindowBytes, maxC2sStreams, maxS2sStreams, s2sClientCertificate } = this.#parts.options;
+    const own = kind === 'c2s' ? `${maxC2sStreams}` : `${maxS2sStreams} ${s2sClientCertificate}`;
+    return `${kind} ${serverName} ${this.#digestOf(credential)} ${streamWindowBytes} ${own}`;
+  }
+
+  #digestOf(credential: Credential): string {
+    const known = this.#digests.get(credential);
+    if (known !== undefined) return known;
+    const digest = createHash('sha256')
+      .update(credential.chainDer[0] as Uint8Array)
+      .digest('hex');
+    this.#digests.set(credential, digest);
+    return digest;
+  }
+
   #startHandshake(applicant: Applicant, serverName: string, kind: ConnectionKind, credential: Credential): void {
     const { hello, socket, remoteAddress, remotePort, source, originalConnectionId, initialConnectionId } = applicant;
-    const { engine, limits, options, ticketKeys } = this.#parts;
-    const ticketScope = ticketScopeOf(options, kind, serverName, credential);
+    const { engine, ticketKeys } = this.#parts;
+    const ticketScope = this.#ticketScopeOf(kind, serverName, credential);
     const engineConnection = engine.accept(this.#configOf(credential, kind), {
       sourceConnectionId: source.id,
       originalDestinationConnectionId: originalConnectionId,
@@ -254,19 +282,15 @@ export class QuicListener implements Listener, Gatekeeper {
       resetToken: source.resetToken,
       ticketKeys: ticketKeys.select(ticketScope, hello.ticket, performance.now()),
     });
-    const handshake = new ServerHandshake(kind, serverName, remoteAddress, credential.chainDer, {
-      onEarlyData: (done) => this.#onEarlyData(done),
-      onEstablished: (done) => this.#onEstablished(done),
-      onEnd: (done, end) => this.#onHandshakeEnded(done, end),
-    });
+    const handshake = new ServerHandshake(kind, serverName, remoteAddress, credential.chainDer, this);
     const driver = new ConnectionDriver(
       'server',
       engineConnection,
       { socket, remoteAddress, remotePort },
       // After a Retry the client addresses its packets to the ID that is ours already.
       { source: source.id, initial: originalConnectionId === null ? initialConnectionId : null },
-      this.#parts.sharedWith(this.#ids, this.#pathCounters),
-      { ...options, handshakeTimeoutMs: limits.handshakeTimeoutMs },
+      this.#driverShared,
+      this.#timing,
       handshake,
     );
     const { quota } = applicant;
@@ -277,8 +301,8 @@ export class QuicListener implements Listener, Gatekeeper {
     for (const datagram of applicant.datagrams) driver.receive(datagram, remoteAddress, remotePort, socket, null);
   }
 
-  /** The user gets the connection now; for the counts it stays an unfinished handshake. */
-  #onEarlyData(handshake: ServerHandshake): void {
+  /** The user gets the connection now; for the counts it stays an unfinished handshake. @internal */
+  onEarlyData(handshake: ServerHandshake): void {
     const { driver } = handshake;
     const security = this.#securityOf(handshake);
     if (security === null) return;
@@ -297,7 +321,8 @@ export class QuicListener implements Listener, Gatekeeper {
     this.#announce(connection);
   }
 
-  #onEstablished(handshake: ServerHandshake): void {
+  /** @internal */
+  onEstablished(handshake: ServerHandshake): void {
     this.#forget(handshake);
     const security = this.#securityOf(handshake);
     if (security === null) return;
@@ -309,18 +334,13 @@ export class QuicListener implements Listener, Gatekeeper {
   /** The facts, or null: what was peeked must be what TLS saw, or the certificate was chosen for another name. */
   #securityOf({ driver, kind, serverName, localCertificates }: ServerHandshake): QuicSecurity | null {
     const { engine } = driver;
-    if (engine.serverName?.toLowerCase() !== serverName || kindOfAlpn(engine.alpn) !== kind) {
-      driver.close(false, TRANSPORT_CODE.protocolViolation, 'the ClientHello was not what it seemed');
-      return null;
-    }
-    const security = new QuicSecurity({
-      sni: serverName,
-      policy: this.#parts.policy,
-      question: null,
-      localCertificates,
-    });
+    const { policy } = this.#parts;
+    const security = new QuicSecurity({ sni: serverName, policy, question: null, localCertificates });
     security.learn(engine);
-    return security;
+    const isAsPeeked = engine.serverName?.toLowerCase() === serverName && kindOfAlpn(security.alpn ?? '') === kind;
+    if (isAsPeeked) return security;
+    driver.close(false, TRANSPORT_CODE.protocolViolation, 'the ClientHello was not what it seemed');
+    return null;
   }
 
   #createConnection(
@@ -360,7 +380,8 @@ export class QuicListener implements Listener, Gatekeeper {
     });
   }
 
-  #onHandshakeEnded(handshake: ServerHandshake, end: ConnectionEnd): void {
+  /** @internal */
+  onEnd(handshake: ServerHandshake, end: ConnectionEnd): void {
     if (!this.#forget(handshake)) return;
     this.#failedHandshakes += 1;
     this.#countFault(sideOfEnd(end), errorOfEnd(end, handshake.remoteAddress, false));
@@ -412,17 +433,6 @@ export class QuicListener implements Listener, Gatekeeper {
 function coveredBy(certificates: readonly Uint8Array[], kind: ConnectionKind): (domain: string) => boolean {
   return (domain) =>
     ownCertificateProves(certificates, { domain, purpose: kind === 'c2s' ? 'c2s-server' : 's2s-server' });
-}
-
-/**
- * What tickets are good for: the same kind, server name and certificate, the same question for the client's, and the same
- * limits, which early data relies on (RFC 9000 §7.4.1).
- */
-function ticketScopeOf(options: QuicOptions, kind: ConnectionKind, serverName: string, credential: Credential): string {
-  const { streamWindowBytes, maxC2sStreams, maxS2sStreams, s2sClientCertificate } = options;
-  const own = kind === 'c2s' ? [maxC2sStreams] : [maxS2sStreams, s2sClientCertificate];
-  const digest = createHash('sha256').update(credential.chainDer[0] as Uint8Array);
-  return [kind, serverName, digest.digest('hex'), streamWindowBytes, ...own].join(' ');
 }
 
 function refusal(code: number, reason: string): Refusal {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { ByteBudget } from './byte-budget.ts';
+import { type BudgetSource, ByteBudget } from './byte-budget.ts';
 
 /** Packet overhead with a connection ID of 16 bytes. */
 const OVERHEAD_BYTES = 1 + 16 + 2 + 16;
@@ -7,25 +7,21 @@ const ACK_BYTES = 8;
 const STREAM_HEAD_BYTES = 8;
 
 /** A budget and the peer that is held to it. */
-class Peer {
+class Peer implements BudgetSource {
   packetsReceived = 0;
   bytesReceived = 0;
   streamBytesWritten = 0;
-  unread = 0;
+  unreadBytes = 0;
   asked = 0;
-  readonly budget: ByteBudget = new ByteBudget(
-    {
-      stats: () => {
-        this.asked += 1;
-        return this;
-      },
-      unreadBytes: () => this.unread,
-    },
-    true,
-  );
+  readonly budget: ByteBudget = new ByteBudget(this, true);
 
   constructor() {
     this.budget.establish();
+  }
+
+  stats(): this {
+    this.asked += 1;
+    return this;
   }
 
   /** Sends one packet. @returns whether it may. */
@@ -92,8 +88,9 @@ describe('[TC-12] an honest peer is never taken for another', () => {
 
   test('full windows of streams whose readers have paused', () => {
     const peer = new Peer();
-    peer.unread = 16 * 262_144;
-    for (let bytes = 0; bytes < peer.unread; bytes += 1_250) expect(peer.send(STREAM_HEAD_BYTES + 1_250)).toBe(true);
+    peer.unreadBytes = 16 * 262_144;
+    for (let bytes = 0; bytes < peer.unreadBytes; bytes += 1_250)
+      expect(peer.send(STREAM_HEAD_BYTES + 1_250)).toBe(true);
   });
 
   test('datagrams of strangers with its connection ID on them are forgiven', () => {

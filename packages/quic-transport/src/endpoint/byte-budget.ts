@@ -23,7 +23,7 @@ export interface BudgetSource {
   /** What was authentic, and what was written; asked seldom, as the engine takes its time to tell. */
   stats(): Pick<EngineStats, 'packetsReceived' | 'bytesReceived' | 'streamBytesWritten'>;
   /** Bytes the peer may have sent in order on streams whose readers have not taken them yet. */
-  unreadBytes(): number;
+  readonly unreadBytes: number;
 }
 
 /**
@@ -103,7 +103,7 @@ export class ByteBudget {
       Math.min(PER_PACKET_BYTES * packetsReceived, this.#delivered + streamBytesWritten) +
       // A bad path may bring everything twice.
       this.#delivered +
-      this.#source.unreadBytes();
+      this.#source.unreadBytes;
     return this.#idle <= this.#bound;
   }
 }

@@ -1,11 +1,12 @@
-import { type EngineConnection, EngineError } from '../engine/port.ts';
-import { ByteBudget } from './byte-budget.ts';
+import { type EngineConnection, EngineError, type EngineStats } from '../engine/port.ts';
+import { type BudgetSource, ByteBudget } from './byte-budget.ts';
 import type { Carrier } from './carrier.ts';
 import { ClosedConnection } from './closed-connection.ts';
 import { type ConnectionEnd, endOfEngine, isOurs } from './connection-end.ts';
 import type { Addressee } from './connection-ids.ts';
 import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './driver-owner.ts';
 import { IssuedConnectionIds } from './issued-connection-ids.ts';
+import { nextPingAtMs } from './keep-alive.ts';
 import { PeerPath } from './peer-path.ts';
 import type { Deadlined } from './timer-queue.ts';
 import type { TurnTaker } from './turns.ts';
@@ -53,7 +54,7 @@ const LONGEST_PROBE_TIMEOUT_MS = 1_000;
 const HANDSHAKE_PROBE_TIMEOUT_MS = 50;
 
 /** Moves datagrams and time between one engine connection and the endpoint. */
-export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTaker {
+export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Deadlined, TurnTaker {
   readonly engine: EngineConnection;
   /** Looks after the path, in a client. */
   pathWatcher: PathWatcher | null = null;
@@ -104,11 +105,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#role = role;
     // A server that sent a Retry gets its token back from where the client really is, and knows no other initial ID.
     const addressProved = role === 'client' || ids.initial === null;
-    const source = {
-      stats: () => engine.stats(),
-      unreadBytes: () => this.#owner.unreadBytes,
-    };
-    this.#budget = new ByteBudget(source, addressProved);
+    this.#budget = new ByteBudget(this, addressProved);
     this.engine = engine;
     this.#isOpen = engine.earlyData === 'offered';
     this.#shared = shared;
@@ -126,6 +123,16 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     return this.#path.proved;
   }
 
+  /** For the budget. */
+  stats(): EngineStats {
+    return this.engine.stats();
+  }
+
+  /** For the budget. */
+  get unreadBytes(): number {
+    return this.#owner.unreadBytes;
+  }
+
   /** Whether a probe timeout has passed since something came. */
   get isSilent(): boolean {
     return this.#probeTimeouts > 0;
@@ -140,7 +147,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   set keepsAlive(value: boolean) {
     if (this.#keepsAlive === value) return;
     this.#keepsAlive = value;
-    this.#pingAtMs = value ? performance.now() + this.#keepAliveMs : Number.POSITIVE_INFINITY;
+    this.#pingAtMs = value ? nextPingAtMs(performance.now(), this.#keepAliveMs) : Number.POSITIVE_INFINITY;
     this.mark();
   }
 
@@ -252,27 +259,28 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   }
 
   pollInput(nowMs: number): void {
-    this.#guard(nowMs, this.#takeIn);
-  }
-
-  pollOutput(nowMs: number): void {
-    this.#guard(nowMs, this.#letOut);
-  }
-
-  /** A fault while one connection is polled ends that connection; the others of the turn have theirs. */
-  #guard(nowMs: number, poll: (nowMs: number) => void): void {
     if (this.#ended) return;
     try {
-      poll(nowMs);
+      if (!this.#established) this.#followHandshake();
+      if (this.#isOpen) this.#owner.onInput();
     } catch (cause) {
-      if (!this.#ended) this.#end({ type: 'engine-failed', cause }, null, nowMs);
+      this.#onFault(cause, nowMs);
     }
   }
 
-  readonly #takeIn = (): void => {
-    if (!this.#established) this.#followHandshake();
-    if (this.#isOpen) this.#owner.onInput();
-  };
+  pollOutput(nowMs: number): void {
+    if (this.#ended) return;
+    try {
+      this.#letOut(nowMs);
+    } catch (cause) {
+      this.#onFault(cause, nowMs);
+    }
+  }
+
+  /** A fault while one connection is polled ends that connection; the others of the turn have theirs. */
+  #onFault(cause: unknown, nowMs: number): void {
+    if (!this.#ended) this.#end({ type: 'engine-failed', cause }, null, nowMs);
+  }
 
   #followHandshake(): void {
     if (this.engine.established) {
@@ -284,7 +292,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     }
   }
 
-  readonly #letOut = (nowMs: number): void => {
+  #letOut(nowMs: number): void {
     if (this.#isOpen) this.#owner.onOutput();
     const words: LastDatagram = { bytes: null };
     const kept = this.#violated ? words : null;
@@ -300,7 +308,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
     if (this.pathWatcher !== null && deadlineMs !== null) this.#lookForBackoff(this.pathWatcher, deadlineMs, nowMs);
     this.#shared.timers.update(this);
-  };
+  }
 
   /** Connection IDs are supplied when everything that somebody waits for has been sent. */
   #replaceRetired(words: LastDatagram | null): ConnectionEnd | null {
@@ -327,7 +335,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     if (this.#path.deadlineAtMs <= nowMs) this.#path.giveUp();
     if (this.#pingAtMs <= nowMs) {
       this.engine.ping();
-      this.#pingAtMs = nowMs + this.#keepAliveMs;
+      this.#pingAtMs = nextPingAtMs(nowMs, this.#keepAliveMs);
     }
     this.mark();
   }
@@ -337,8 +345,12 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
    * the engine doubles it with each that passes without an acknowledgement, and that can be seen.
    */
   #lookForBackoff(watcher: PathWatcher, deadlineMs: number, nowMs: number): void {
-    const isIdle = deadlineMs > this.#timing.idleTimeoutMs / 2 && this.#timing.idleTimeoutMs > 0;
-    if (isIdle || deadlineMs < BACKOFF.factor * MAX_ACK_DELAY_MS || nowMs < this.#backoffLookAtMs) return;
+    if (
+      this.#isIdleDeadline(deadlineMs) ||
+      deadlineMs < BACKOFF.factor * MAX_ACK_DELAY_MS ||
+      nowMs < this.#backoffLookAtMs
+    )
+      return;
     this.#backoffLookAtMs = nowMs + BACKOFF.intervalMs;
     const usualMs = BACKOFF.roundTrips * this.engine.rttMs + MAX_ACK_DELAY_MS;
     if (deadlineMs >= BACKOFF.factor * usualMs) watcher.onBackoff();
@@ -357,7 +369,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#established = true;
     this.#budget.establish();
     this.#keepAliveMs = this.#effectiveKeepAliveMs();
-    if (this.#keepsAlive) this.#pingAtMs = performance.now() + this.#keepAliveMs;
+    if (this.#keepsAlive) this.#pingAtMs = nextPingAtMs(performance.now(), this.#keepAliveMs);
     this.#owner.onEstablished();
   }
 
@@ -376,7 +388,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
   #sayGoodbye(words: LastDatagram, nowMs: number): ConnectionEnd | null {
     const closing = this.#closing;
     if (closing === null || this.#closeSaid) return null;
-    if (this.#established && nowMs < closing.giveUpAtMs) {
+    if (this.#established && nowMs < closing.giveUpAtMs && !this.#hasNothingInFlight) {
       // Whether there is room is seen by trying: a PING is the smallest thing that needs some.
       const probe: LastDatagram = { bytes: null };
       this.engine.ping();
@@ -387,6 +399,21 @@ export class ConnectionDriver implements Addressee<UdpSocket>, Deadlined, TurnTa
     this.#closeSaid = true;
     this.engine.close(closing.application, closing.code, closing.reason);
     return this.#transmit(words);
+  }
+
+  /**
+   * The engine asks for its deadline of loss as long as anything is not acknowledged (RFC 9002 §6.2.1), and for the much
+   * later one of idleness else; then there is room in every window.
+   */
+  get #hasNothingInFlight(): boolean {
+    const { deadlineMs } = this.engine;
+    // After a probe timeout, which doubles the next one, the two could be taken for each other.
+    return this.#allProbeTimeouts === 0 && deadlineMs !== null && this.#isIdleDeadline(deadlineMs);
+  }
+
+  #isIdleDeadline(deadlineMs: number): boolean {
+    const { idleTimeoutMs } = this.#timing;
+    return idleTimeoutMs > 0 && deadlineMs > idleTimeoutMs / 2;
   }
 
   /** Sends what the engine has, bounded. @param words receives a copy of the last datagram. */

@@ -20,6 +20,7 @@ export class QuicheConfig implements EngineConfig {
   readonly role: 'client' | 'server';
   /** @internal */
   readonly native: NativeConfig;
+  #ticketKey: Uint8Array | null = null;
 
   constructor(options: EngineConfigOptions) {
     checkAlpn(options.alpn);
@@ -27,6 +28,13 @@ export class QuicheConfig implements EngineConfig {
     else if (options.role === 'server') throw new EngineError('misuse', 'a server needs a credential');
     this.role = options.role;
     this.native = nativeConfig(options);
+  }
+
+  /** From now on tickets are opened and sealed by `key`, which does not change; of all connections of the configuration. */
+  useTicketKey(key: Uint8Array): void {
+    if (key === this.#ticketKey) return;
+    this.native.setTicketKey(key);
+    this.#ticketKey = key;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { EngineConnection, EngineTicketKeys } from './port.ts';
 import { EngineError, TICKET_KEY_BYTES } from './port.ts';
-import type { NativeConfig, NativeConnection } from './quiche-binding.ts';
+import type { NativeConnection } from './quiche-binding.ts';
+import type { QuicheConfig } from './quiche-config.ts';
 
 /** Room for one of a client's first datagrams. */
 const FIRST_DATAGRAM_BYTES = 1_500;
@@ -9,7 +10,7 @@ const FIRST_DATAGRAMS = 3;
 
 /** Ticket keys of one connection, and the configuration that they have to be set in. */
 export interface TicketKeysInUse {
-  readonly config: NativeConfig;
+  readonly config: QuicheConfig;
   readonly keys: EngineTicketKeys;
 }
 
@@ -20,7 +21,7 @@ export interface TicketKeysInUse {
 export class QuicheHandshake {
   readonly #native: NativeConnection;
   readonly #role: 'client' | 'server';
-  readonly #ticketKeys: TicketKeysInUse | null;
+  #ticketKeys: TicketKeysInUse | null;
   #earlyData: EngineConnection['earlyData'];
   #isInEarlyData = false;
   #hasAnswered = false;
@@ -52,10 +53,10 @@ export class QuicheHandshake {
 
   /** The engine is about to receive or to transmit, and may take a step of the handshake. */
   beforeStep(): void {
-    if (this.#isComplete || this.#ticketKeys === null) return;
+    if (this.#ticketKeys === null) return;
     const { config, keys } = this.#ticketKeys;
     // The client's ticket is opened as soon as its ClientHello is whole; new ones are sealed when it has answered us.
-    config.setTicketKey(this.#hasAnswered ? keys.sealing : keys.opening);
+    config.useTicketKey(this.#hasAnswered ? keys.sealing : keys.opening);
   }
 
   /** @param bytesSent of what was transmitted, if that was the step. */
@@ -63,6 +64,7 @@ export class QuicheHandshake {
     if (this.#isComplete) return;
     if (bytesSent > 0) this.#hasAnswered = true;
     this.#isComplete = this.#native.isEstablished();
+    if (this.#isComplete) this.#ticketKeys = null;
     if (this.#earlyData === 'offered') {
       // A client that is refused leaves this state one step before the handshake is complete; after a Retry it is back.
       const accepted = this.#isInEarlyData && this.#native.isResumed();

@@ -56,7 +56,8 @@ export class QuicheEngine implements Engine {
   }
 
   accept(config: EngineConfig, options: EngineAccept): EngineConnection {
-    const { native } = ownConfig(config, 'server');
+    const own = ownConfig(config, 'server');
+    const { native } = own;
     const { path } = options;
     const id = checkedConnectionId(options.sourceConnectionId);
     const token = resetTokenNumber(options.resetToken);
@@ -67,7 +68,7 @@ export class QuicheEngine implements Engine {
       native.setStatelessResetToken(token);
       const original = options.originalDestinationConnectionId;
       const connection = quiche.Connection.accept(id, original, path.local, path.remote, native);
-      const keys = ticketKeys === undefined ? null : { config: native, keys: ticketKeys };
+      const keys = ticketKeys === undefined ? null : { config: own, keys: ticketKeys };
       return new QuicheConnection(connection, path, id.length, QuicheHandshake.ofServer(connection, keys));
     });
   }
@@ -100,7 +101,7 @@ class QuicheConnection implements EngineConnection {
   readonly #connectionIdBytes: number;
   readonly #handshake: QuicheHandshake;
   /** Streams the peer has reset, which the engine forgets only when read once more after our side is done. */
-  readonly #resetByPeer = new Set<number>();
+  #resetByPeer: Set<number> | null = null;
   #connectionIdLimit = 0;
   #peerIdleTimeoutMs = 0;
   #streamBytesWritten = 0;
@@ -127,7 +128,7 @@ class QuicheConnection implements EngineConnection {
     } finally {
       this.#handshake.afterStep();
     }
-    if (this.#resetByPeer.size > 0) this.#collectReset();
+    if (this.#resetByPeer !== null) this.#collectReset(this.#resetByPeer);
   }
 
   transmit(into: Uint8Array): number {
@@ -159,7 +160,10 @@ class QuicheConnection implements EngineConnection {
       return this.#native.streamRecv(streamId, into);
     } catch (thrown) {
       const error = toEngineError(thrown, 'stream');
-      if (error.failure === 'stream-reset') this.#resetByPeer.add(streamId);
+      if (error.failure === 'stream-reset') {
+        this.#resetByPeer ??= new Set();
+        this.#resetByPeer.add(streamId);
+      }
       throw error;
     }
   }
@@ -384,13 +388,14 @@ class QuicheConnection implements EngineConnection {
     }
   }
 
-  #collectReset(): void {
+  #collectReset(streamIds: Set<number>): void {
     let attempts = COLLECTIONS_PER_DATAGRAM;
-    for (const streamId of this.#resetByPeer) {
+    for (const streamId of streamIds) {
       if (attempts-- === 0) return;
-      this.#resetByPeer.delete(streamId);
-      if (this.#stillKnown(streamId)) this.#resetByPeer.add(streamId);
+      streamIds.delete(streamId);
+      if (this.#stillKnown(streamId)) streamIds.add(streamId);
     }
+    if (streamIds.size === 0) this.#resetByPeer = null;
   }
 
   /** Reads a reset stream again, which is what makes the engine forget it, provided that our own side is done. */
