@@ -11,6 +11,7 @@ const QUESTIONS: Readonly<Record<string, () => Promise<Question>>> = {
   loss: async () => (await import('./questions/loss.ts')).loss,
   xml: async () => (await import('./questions/xml.ts')).xml,
   cores: async () => (await import('./questions/cores.ts')).cores,
+  memory: async () => (await import('./questions/memory.ts')).memory,
   burst: async () => (await import('./questions/burst.ts')).burst,
 };
 

@@ -26,7 +26,7 @@ export type Task =
       readonly durationMs: number;
       readonly warmUpMs: number;
     }
-  /** Connects, and closes without waiting for it; no stream. */
+  /** Connects; closes each connection, without waiting for it, when {@link OPEN_AT_ONCE} younger ones are there. No stream. */
   | {
       readonly name: 'handshakes';
       readonly count: number;
@@ -34,11 +34,14 @@ export type Task =
       readonly concurrency: number;
       readonly resumed: boolean;
     }
-  /** Opens so many connections with one stream each and leaves them alone, until the process is stopped. */
+  /** Opens so many connections more, has one stanza answered on one stream of each, and then leaves them alone. */
   | { readonly name: 'hold'; readonly connections: number };
 
 /** Milliseconds: of each repeat, of each round trip, of the whole; in the order in which they ended. */
 export type Result = readonly number[];
+
+/** So that a handshake is confirmed, and what belongs to it sent and acknowledged, before its connection is closed. */
+const OPEN_AT_ONCE = 64;
 
 /** Connections opened at once: below what a server takes from one address. */
 const OPENING_AT_ONCE = 16;
@@ -80,9 +83,9 @@ export async function perform(task: Task, client: BenchClient): Promise<Result> 
 /** Kept, so that nothing is collected that is to be held. */
 const held: (readonly BenchStream[])[] = [];
 
-function hold(streams: readonly BenchStream[]): Result {
+async function hold(streams: readonly BenchStream[]): Promise<Result> {
   held.push(streams);
-  return [];
+  return exchange({ stanzas: 1, repeats: 1, warmUp: 0 }, streams);
 }
 
 /** Runs `work` for 0 to `count` - 1, `atOnce` of them at a time. */
@@ -104,7 +107,7 @@ async function openStreams(client: BenchClient, connections: number, streams: nu
 }
 
 async function exchange(
-  { stanzas, repeats, warmUp }: Extract<Task, { name: 'exchange' }>,
+  { stanzas, repeats, warmUp }: Pick<Extract<Task, { name: 'exchange' }>, 'stanzas' | 'repeats' | 'warmUp'>,
   streams: readonly BenchStream[],
 ): Promise<Result> {
   const elapsedMs: number[] = [];
@@ -185,6 +188,7 @@ async function shakeHands(
   { count, concurrency, resumed }: Extract<Task, { name: 'handshakes' }>,
   client: BenchClient,
 ): Promise<Result> {
+  const open: BenchConnection[] = [];
   const closing: Promise<void>[] = [];
   const began = performance.now();
   await inParallel(count, concurrency, async () => {
@@ -192,9 +196,10 @@ async function shakeHands(
     // A figure of another handshake than the one in its row would be worse than none.
     if (connection.resumed !== resumed)
       throw new Error(`a handshake was ${connection.resumed ? '' : 'not '}resumed, against what was asked`);
-    closing.push(connection.close());
+    open.push(connection);
+    if (open.length > OPEN_AT_ONCE) closing.push((open.shift() as BenchConnection).close());
   });
   const elapsedMs = performance.now() - began;
-  await Promise.all(closing);
+  await Promise.all([...closing, ...open.map((connection) => connection.close())]);
   return [elapsedMs];
 }
