@@ -121,6 +121,7 @@ export type CertificateReason =
   | 'path-length'
   | 'key-usage'
   | 'name-constraint'
+  | 'certificate-policy'
   | 'unknown-critical-extension'
   | 'weak'
   | 'limit'

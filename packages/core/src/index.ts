@@ -6,6 +6,7 @@ export { endErrorOf, endWithError, stopWriting, whenUnwanted } from './byte-stre
 export type { Cancellable } from './cancellable.ts';
 export { unlessAborted } from './cancellable.ts';
 export { CertificateExpiry } from './certificate-expiry.ts';
+export { childLogger } from './child-logger.ts';
 export { connectToHost } from './connect-to-host.ts';
 export type { Connection, ConsumeOptions, OpenStreamOptions, StanzaStream, StreamEvent } from './connection.ts';
 export { isIpLiteral, normalizeDomain } from './domain.ts';

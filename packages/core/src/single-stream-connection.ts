@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { BehaviorSubject, type Observable } from 'rxjs';
 import { endErrorOf, FAILED, tellUnwanted } from './byte-stream.ts';
+import { childLogger } from './child-logger.ts';
 import type { Connection, OpenStreamOptions, StanzaStream } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
 import type { CloseReason, ConnectionKind, NetworkPath, Role } from './facts.ts';
@@ -75,7 +76,7 @@ export class SingleStreamConnection implements Connection {
     this.#bytes = bytes;
     this.#limits = limits;
     const remote = `${path.remote.address} ${path.remote.port}`;
-    this.#logger = logger.child({ connectionId: this.id, transport, remote });
+    this.#logger = childLogger(logger, { connectionId: this.id, transport, remote });
     this.#serves = serves;
     this.#inbox = new Inbox(endingFaultyStreams(this.#logger));
     this.streams$ = this.#inbox.observable;

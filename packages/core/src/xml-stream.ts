@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Element } from '@xmpp/xml';
 import type { Observable, Subscriber } from 'rxjs';
 import type { Cancellable } from './cancellable.ts';
+import { childLogger } from './child-logger.ts';
 import type { Connection, ConsumeOptions, StanzaStream, StreamEvent } from './connection.ts';
 import { TransportError, toTransportError } from './errors.ts';
 import type { CloseReason, Role } from './facts.ts';
@@ -112,7 +113,7 @@ class XmlStream implements StanzaStream {
     this.connection = connection;
     this.role = role;
     this.#limits = limits;
-    this.#logger = logger.child({ streamId: id });
+    this.#logger = childLogger(logger, { streamId: id });
     this.#serves = options.serves ?? (() => true);
     this.#covers = options.covers ?? (() => true);
     this.#urgency = options.urgency ?? DEFAULT_URGENCY;

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import {
   CertificateError,
   type ConnectionKind,
+  childLogger,
   type IdentityQuestion,
   type Logger,
   TransportError,
@@ -101,7 +102,7 @@ class ClientHandshake implements DriverOwner {
   ) {
     this.#id = parts.nextConnectionId();
     const remote = `${attempt.address} ${attempt.port}`;
-    this.#logger = parts.logger.child({ connectionId: this.#id, transport: 'quic', remote });
+    this.#logger = childLogger(parts.logger, { connectionId: this.#id, transport: 'quic', remote });
     this.#parts = parts;
     this.#attempt = attempt;
     this.#endpoint = endpoint;

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   type Connection,
   type ConnectionKind,
+  childLogger,
   type DrainOptions,
   Inbox,
   type Listener,
@@ -359,7 +360,7 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
       security,
       slab,
       limits,
-      logger: logger.child({ connectionId: id, transport: 'quic', remote: `${remoteAddress} ${remotePort}` }),
+      logger: childLogger(logger, { connectionId: id, transport: 'quic', remote: `${remoteAddress} ${remotePort}` }),
       streamWindowBytes: this.#parts.options.streamWindowBytes,
       serves: (domain) => credentials.serves(domain),
       ...(options.strictTo ? { covers: coveredBy(localCertificates, kind) } : {}),
