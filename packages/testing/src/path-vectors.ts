@@ -6,8 +6,10 @@ import {
   type TestCredential,
   type TestExtendedKeyUsage,
 } from './certificates.ts';
+import { constraintFormVectors } from './constraint-form-vectors.ts';
 import { constrained, constraintVectors, dnsTree } from './constraint-vectors.ts';
 import { octetString, sequence } from './der-writer.ts';
+import { policyVectors } from './policy-vectors.ts';
 import type { TestHash, TestKeyAlgorithm } from './test-keys.ts';
 import {
   DOMAIN,
@@ -24,7 +26,15 @@ const DAY_MS = 86_400_000;
 
 /** Certificates that name the domain asked for, on paths that are good or are not (CERT-09 to CERT-13). */
 export function pathVectors(ca: TestCa): readonly VectorRecipe[] {
-  return [...pathsOf(ca), ...constraintVectors(ca), ...purposesOf(ca), ...algorithmsOf(ca), ...boundsOf(ca)];
+  return [
+    ...pathsOf(ca),
+    ...policyVectors(ca),
+    ...constraintVectors(ca),
+    ...constraintFormVectors(ca),
+    ...purposesOf(ca),
+    ...algorithmsOf(ca),
+    ...boundsOf(ca),
+  ];
 }
 
 function pathsOf(ca: TestCa): readonly VectorRecipe[] {
@@ -61,6 +71,7 @@ function pathsOf(ca: TestCa): readonly VectorRecipe[] {
     path('expired intermediate', 'expired', () => under(ca, { notBefore: date(-2), notAfter: date(-1) })),
     path('intermediate not yet valid', 'not-yet-valid', () => under(ca, { notBefore: date(1) })),
     path('leaf as issuer', 'not-a-ca', () => under(ca, { ca: false, keyUsage: ['digitalSignature', 'keyCertSign'] })),
+    path('intermediate without a name', 'not-a-ca', () => under(ca, { commonName: '' })),
     path('intermediate of version 1', 'not-a-ca', () => under(ca, { version: 1 })),
     path('intermediate without keyCertSign', 'key-usage', () => under(ca, { keyUsage: ['cRLSign'] })),
     path('intermediate without key usage', 'good', () => under(ca, { keyUsage: null })),

@@ -51,6 +51,7 @@ const ALERT_OF: Record<CertificateReason, number> = {
   'path-length': TLS_ALERT.unknown_ca,
   'key-usage': TLS_ALERT.unsupported_certificate,
   'name-constraint': TLS_ALERT.bad_certificate,
+  'certificate-policy': TLS_ALERT.bad_certificate,
   'unknown-critical-extension': TLS_ALERT.unsupported_certificate,
   weak: TLS_ALERT.bad_certificate,
   limit: TLS_ALERT.bad_certificate,

@@ -23,6 +23,7 @@ import {
   validatePath,
 } from './path-validation.ts';
 import { type CrlSource, checkRevocation, readRevocationLists } from './revocation.ts';
+import { SignatureMemo } from './signature-memo.ts';
 import { TrustAnchors, type TrustSource } from './trust.ts';
 
 /** What a deployment may say about the certificates of its peers. */
@@ -152,7 +153,14 @@ export class CertificatePolicy {
     const { nowMs, ocspResponse } = circumstances;
     const presented = chain.map(parseCertificate);
     const [endEntity] = presented as [Certificate];
-    const evidence = { lists: this.#crls, ocspResponse, required: this.#revocationRequired, nowMs };
+    const evidence = {
+      lists: this.#crls,
+      presented,
+      ocspResponse,
+      required: this.#revocationRequired,
+      nowMs,
+      memo: new SignatureMemo(),
+    };
     const asked: PathQuestion = {
       anchorsNamed: (subject) => this.#anchors.named(subject),
       purposes: PURPOSES[question.purpose],

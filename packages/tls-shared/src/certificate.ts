@@ -15,8 +15,17 @@ import {
   readWholeOctets,
   TAG,
 } from './der.ts';
+import { textOfName } from './distinguished-name.ts';
 import { type GeneralName, readGeneralNames } from './general-name.ts';
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts';
+import {
+  type PolicyConstraints,
+  type PolicyMapping,
+  readCertificatePolicies,
+  readInhibitAnyPolicy,
+  readPolicyConstraints,
+  readPolicyMappings,
+} from './policy-extensions.ts';
 
 /** Object identifiers of the extensions that path validation understands (RFC 5280 §4.2). */
 const EXTENSION = {
@@ -25,15 +34,14 @@ const EXTENSION = {
   basicConstraints: '2.5.29.19',
   nameConstraints: '2.5.29.30',
   certificatePolicies: '2.5.29.32',
+  policyMappings: '2.5.29.33',
   subjectKeyIdentifier: '2.5.29.14',
   authorityKeyIdentifier: '2.5.29.35',
+  policyConstraints: '2.5.29.36',
   extendedKeyUsage: '2.5.29.37',
+  inhibitAnyPolicy: '2.5.29.54',
 } as const;
 
-/**
- * certificatePolicies restricts nothing as long as no policy is asked for (RFC 5280 §6.1.1 (c)); policyConstraints
- * and inhibitAnyPolicy could ask for one, are not understood, and so refuse a path where they are critical.
- */
 const UNDERSTOOD: ReadonlySet<string> = new Set(Object.values(EXTENSION));
 
 /** Bits of the key usage (RFC 5280 §4.2.1.3). */
@@ -56,9 +64,12 @@ export interface Certificate {
   /** The AlgorithmIdentifier of the signature, DER. */
   readonly signatureAlgorithm: Uint8Array;
   readonly signature: Uint8Array;
-  /** DER of the Name, one character an octet: equal names of a path are equal bytes (RFC 5280 §4.1.2.6). */
+  /** Equal texts for equal names (RFC 5280 §7.1). */
   readonly issuer: string;
   readonly subject: string;
+  /** DER of the Name. */
+  readonly issuerDer: Uint8Array;
+  readonly subjectDer: Uint8Array;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly hasUnknownCriticalExtension: boolean;
@@ -73,6 +84,11 @@ export interface Certificate {
   readonly authorityKeyId: string | null;
   readonly subjectAltNames: readonly GeneralName[];
   readonly nameConstraints: NameConstraints | null;
+  /** Object identifiers; null where the extension is absent. */
+  readonly policies: ReadonlySet<string> | null;
+  readonly policyMappings: readonly PolicyMapping[];
+  readonly policyConstraints: PolicyConstraints | null;
+  readonly inhibitAnyPolicy: number | null;
   /** DER, whole. */
   readonly subjectPublicKeyInfo: Uint8Array;
   /** The AlgorithmIdentifier of the public key, DER. */
@@ -99,12 +115,12 @@ export function parseCertificate(der: Uint8Array): Certificate {
   if (Buffer.compare(innerAlgorithm, signatureAlgorithm) !== 0) {
     throw new DerError('Two different signature algorithms');
   }
-  const issuer = latin1(tbs.next(TAG.sequence).encoding);
+  const issuerDer = tbs.next(TAG.sequence).encoding;
   const validity = tbs.enter(TAG.sequence);
   const notBeforeMs = readTime(validity.next());
   const notAfterMs = readTime(validity.next());
   validity.end();
-  const subject = latin1(tbs.next(TAG.sequence).encoding);
+  const subjectDer = tbs.next(TAG.sequence).encoding;
   const spki = tbs.next(TAG.sequence);
   tbs.optional(UNIQUE_ID.issuer);
   tbs.optional(UNIQUE_ID.subject);
@@ -123,8 +139,10 @@ export function parseCertificate(der: Uint8Array): Certificate {
     tbsCertificate: tbsCertificate.encoding,
     signatureAlgorithm,
     signature,
-    issuer,
-    subject,
+    issuer: textOfName(issuerDer),
+    subject: textOfName(subjectDer),
+    issuerDer,
+    subjectDer,
     notBeforeMs,
     notAfterMs,
     hasUnknownCriticalExtension: [...extensions].some(([oid, { critical }]) => critical && !UNDERSTOOD.has(oid)),
@@ -135,6 +153,10 @@ export function parseCertificate(der: Uint8Array): Certificate {
     authorityKeyId: read(EXTENSION.authorityKeyIdentifier, readAuthorityKeyId),
     subjectAltNames: read(EXTENSION.subjectAltName, readGeneralNames) ?? [],
     nameConstraints: read(EXTENSION.nameConstraints, readNameConstraints),
+    policies: read(EXTENSION.certificatePolicies, readCertificatePolicies),
+    policyMappings: read(EXTENSION.policyMappings, readPolicyMappings) ?? [],
+    policyConstraints: read(EXTENSION.policyConstraints, readPolicyConstraints),
+    inhibitAnyPolicy: read(EXTENSION.inhibitAnyPolicy, readInhibitAnyPolicy),
     subjectPublicKeyInfo: spki.encoding,
     keyAlgorithm: new DerReader(spki.content).next(TAG.sequence).encoding,
     get publicKey(): KeyObject {

@@ -13,11 +13,13 @@ import {
   readWholeOctets,
   TAG,
 } from './der.ts';
+import { textOfName } from './distinguished-name.ts';
 import { isSignature, type Signed } from './signature.ts';
+import type { SignatureMemo } from './signature-memo.ts';
 
 /** A list of revoked certificates (RFC 5280 §5), not yet checked against its issuer. */
 export interface RevocationList {
-  /** DER of the Name, one character an octet. */
+  /** As {@link Certificate.issuer} has it. */
   readonly issuer: string;
   readonly thisUpdateMs: number;
   readonly nextUpdateMs: number;
@@ -25,6 +27,13 @@ export interface RevocationList {
   /** Whether the list speaks of some certificates of its issuer only, so that one not on it may be revoked all the same. */
   readonly partial: boolean;
   readonly signed: Signed;
+}
+
+/** What lists are asked with. */
+export interface ListQuestion {
+  readonly lists: readonly RevocationList[];
+  readonly nowMs: number;
+  readonly memo: SignatureMemo;
 }
 
 /** What is known of one certificate. */
@@ -47,7 +56,7 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
   if (Buffer.compare(tbs.next(TAG.sequence).encoding, algorithm) !== 0) {
     throw new DerError('Two different signature algorithms');
   }
-  const issuer = latin1(tbs.next(TAG.sequence).encoding);
+  const issuer = textOfName(tbs.next(TAG.sequence).encoding);
   const thisUpdateMs = readTime(tbs.next());
   const nextUpdateMs = readTime(tbs.next());
   const entries = tbs.optional(TAG.sequence);
@@ -71,12 +80,12 @@ export function parseRevocationList(der: Uint8Array): RevocationList {
 export function statusByLists(
   certificate: Certificate,
   issuer: Certificate,
-  { lists, nowMs }: { readonly lists: readonly RevocationList[]; readonly nowMs: number },
+  { lists, nowMs, memo }: ListQuestion,
 ): RevocationStatus {
   let status: RevocationStatus = 'unknown';
   if (issuer.keyUsage?.has(KEY_USAGE.cRLSign) === false) return status;
   for (const list of lists) {
-    if (list.issuer !== certificate.issuer || !isSignedOnce(list, issuer)) continue;
+    if (list.issuer !== certificate.issuer || !memo.isBy(list, issuer, () => isSignedOnce(list, issuer))) continue;
     if (list.revoked.has(certificate.serialNumber)) return 'revoked';
     if (!list.partial && list.thisUpdateMs <= nowMs && nowMs <= list.nextUpdateMs) status = 'good';
   }

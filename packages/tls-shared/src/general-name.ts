@@ -25,6 +25,7 @@ export type GeneralName =
   /** DER of the Name. */
   | { readonly form: 'directory'; readonly bytes: Uint8Array }
   | { readonly form: 'email'; readonly text: string }
+  | { readonly form: 'uri'; readonly text: string }
   /** All other forms, by tag number, and otherNames that are unknown or malformed. */
   | { readonly form: `other:${string}` };
 
@@ -55,9 +56,10 @@ export function readGeneralName(reader: DerReader): GeneralName {
       return { form: 'directory', bytes: content };
     case contextTag(7):
       return { form: 'ip', bytes: content };
+    case contextTag(6):
+      return { form: 'uri', text: latin1(content) };
     case constructedTag(3):
     case constructedTag(5):
-    case contextTag(6):
     case contextTag(8):
       return { form: `other:${tag & 0x1f}` };
     default:

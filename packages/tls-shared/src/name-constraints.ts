@@ -1,5 +1,7 @@
 import { constructedTag, DerError, DerReader, readWhole, TAG } from './der.ts';
+import { readDistinguishedName } from './distinguished-name.ts';
 import { type GeneralName, readGeneralName } from './general-name.ts';
+import { isMailboxWithin, isUriWithin } from './host-constraints.ts';
 import { type DomainPattern, parseDnsName, parseSrvName, parseXmppDomain, patternText } from './name-pattern.ts';
 
 /** The name constraints of a CA (RFC 5280 §4.2.1.10). */
@@ -67,6 +69,10 @@ function includes(constraint: GeneralName, name: GeneralName): boolean {
       return name.form === 'ip' && isInNetwork(constraint.bytes, name.bytes) === true;
     case 'directory':
       return name.form === 'directory' && isBelow(constraint.bytes, name.bytes);
+    case 'email':
+      return name.form === 'email' && isMailboxWithin(constraint.text, name.text) === true;
+    case 'uri':
+      return name.form === 'uri' && isUriWithin(constraint.text, name.text) === true;
     default:
       return false;
   }
@@ -87,8 +93,13 @@ function mayOverlap(constraint: GeneralName, name: GeneralName): boolean {
     }
     case 'ip':
       return name.form !== 'ip' || isInNetwork(constraint.bytes, name.bytes) !== false;
+    case 'directory':
+      return name.form !== 'directory' || mayBeBelow(constraint.bytes, name.bytes);
+    case 'email':
+      return name.form !== 'email' || isMailboxWithin(constraint.text, name.text) !== false;
+    case 'uri':
+      return name.form !== 'uri' || isUriWithin(constraint.text, name.text) !== false;
     default:
-      // A directory name can be spelt in many ways, so that inequality of bytes does not show it to be outside.
       return true;
   }
 }
@@ -150,9 +161,17 @@ function isInNetwork(network: Uint8Array, address: Uint8Array): boolean | null {
   return address.every((octet, index) => ((octet ^ (network[index] ?? 0)) & (mask[index] ?? 0)) === 0);
 }
 
-/** Whether the relative names of `base` are the first ones of `name`, octet by octet. */
+/** Whether the relative names of `base` are the first ones of `name`. */
 function isBelow(base: Uint8Array, name: Uint8Array): boolean {
-  const prefix = readWhole(base, TAG.sequence).all((reader) => reader.next(TAG.set).encoding);
-  const names = readWhole(name, TAG.sequence).all((reader) => reader.next(TAG.set).encoding);
-  return prefix.every((relative, index) => Buffer.compare(relative, names[index] ?? new Uint8Array()) === 0);
+  const names = readDistinguishedName(name);
+  return readDistinguishedName(base).every(({ text }, index) => names[index]?.text === text);
+}
+
+/** Whether they may be, spelt in another way. */
+function mayBeBelow(base: Uint8Array, name: Uint8Array): boolean {
+  const names = readDistinguishedName(name);
+  return readDistinguishedName(base).every(({ text, certain }, index) => {
+    const found = names[index];
+    return found !== undefined && (found.text === text || !(certain && found.certain));
+  });
 }

@@ -72,7 +72,7 @@ function isAbout(single: SingleResponse, certificate: Certificate, issuer: Certi
   const { hash } = single;
   const digest = (bytes: Uint8Array): string => createHash(hash).update(bytes).digest('binary');
   return (
-    single.issuerNameHash === digest(Buffer.from(certificate.issuer, 'latin1')) &&
+    single.issuerNameHash === digest(certificate.issuerDer) &&
     single.issuerKeyHash === digest(keyBits(issuer.subjectPublicKeyInfo))
   );
 }

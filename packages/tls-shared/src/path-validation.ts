@@ -1,7 +1,9 @@
 import type { CertificateReason } from '@stanzaport/core';
 import { type Certificate, KEY_USAGE } from './certificate.ts';
+import { emailAddressesIn } from './distinguished-name.ts';
 import type { GeneralName } from './general-name.ts';
 import { areWithin } from './name-constraints.ts';
+import { arePoliciesGood } from './policy-processing.ts';
 import { hasAcceptableKey, hasAcceptableSignature, isSignedBy } from './signature.ts';
 
 /** Bounds of path building, against chains made to be expensive. */
@@ -149,6 +151,8 @@ function checkIssuer(certificate: Certificate, isAnchor: boolean, nowMs: number)
   if (certificate.basicConstraints?.ca !== true && !isOldRoot) {
     return refusal('not-a-ca', 'An issuer of the path is not a CA');
   }
+  // RFC 5280 §4.1.2.6.
+  if (certificate.subject === '') return refusal('not-a-ca', 'An issuer of the path has no name');
   if (certificate.keyUsage?.has(KEY_USAGE.keyCertSign) === false) {
     return refusal('key-usage', 'A CA of the path is not for signing certificates');
   }
@@ -173,12 +177,12 @@ function checkSignatureAlgorithm(certificate: Certificate): Refusal | null {
   return refusal('weak', 'A signature algorithm is too weak or of a kind not accepted');
 }
 
-/** What concerns several certificates: purposes, path lengths, name constraints. */
+/** What concerns several certificates: purposes, path lengths, name constraints, policies. */
 function checkWhole(path: readonly Certificate[], purposes: readonly string[]): Refusal | null {
   if (!purposes.some((purpose) => path.every((certificate) => allowsPurpose(certificate, purpose)))) {
     return refusal('key-usage', 'The path is not for this purpose');
   }
-  return checkPathLengths(path) ?? checkNameConstraints(path);
+  return checkPathLengths(path) ?? checkNameConstraints(path) ?? checkPolicies(path);
 }
 
 /** anyExtendedKeyUsage does not count: RFC 5280 §4.2.1.12 lets us ask for the purpose itself, and others do too. */
@@ -215,16 +219,20 @@ function checkNameConstraints(path: readonly Certificate[]): Refusal | null {
   return null;
 }
 
-const EMPTY_NAME = '\x30\x00';
-/** The object identifier 1.2.840.113549.1.9.1 (emailAddress), DER. */
-const EMAIL_ADDRESS = '\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01';
+function checkPolicies(path: readonly Certificate[]): Refusal | null {
+  if (arePoliciesGood(path)) return null;
+  return refusal('certificate-policy', 'A CA of the path demands a certificate policy, and none holds for the path');
+}
 
 /** RFC 5280 §4.2.1.10: constraints hold for the subject too, and for e-mail addresses in it. */
-function subjectNames({ subject }: Certificate): readonly GeneralName[] {
-  const directory: GeneralName = { form: 'directory', bytes: Buffer.from(subject, 'latin1') };
-  const email: GeneralName = { form: 'email', text: '' };
-  if (subject === EMPTY_NAME) return [];
-  return subject.includes(EMAIL_ADDRESS) ? [directory, email] : [directory];
+function subjectNames({ subject, subjectDer }: Certificate): readonly GeneralName[] {
+  if (subject === '') return [];
+  const addresses = emailAddressesIn(subjectDer);
+  return [
+    { form: 'directory', bytes: subjectDer },
+    // What is no text is outside any constraint, as an empty one is.
+    ...addresses.map((text) => ({ form: 'email', text: text ?? '' }) as const),
+  ];
 }
 
 /** RFC 5280 §4.2.1.1: key identifiers tell keys of one name apart, so that only the right one is tried. */

@@ -1,23 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { type Logger, TransportError } from '@stanzaport/core';
-import type { Certificate } from './certificate.ts';
-import { parseRevocationList, type RevocationList, type RevocationStatus, statusByLists } from './crl.ts';
+import { type Certificate, KEY_USAGE } from './certificate.ts';
+import {
+  type ListQuestion,
+  parseRevocationList,
+  type RevocationList,
+  type RevocationStatus,
+  statusByLists,
+} from './crl.ts';
 import { statusByOcsp } from './ocsp.ts';
 import type { Refusal } from './path-validation.ts';
 import { isPem, readPemBlocks } from './pem.ts';
-import { isAcceptableSignature } from './signature.ts';
+import { hasAcceptableKey, hasAcceptableSignature, isAcceptableSignature, isSignedBy } from './signature.ts';
 
 /** One source of CRLs: the path of a PEM or DER file, PEM text, or the bytes of a PEM or DER CRL. */
 export type CrlSource = string | Uint8Array;
 
 /** What the deployment and the peer bring to tell whether a path was revoked; nothing is fetched. */
-export interface RevocationEvidence {
-  readonly lists: readonly RevocationList[];
+export interface RevocationEvidence extends ListQuestion {
+  /** What the peer presented: a CA may sign its lists with another key than its certificates. */
+  readonly presented: readonly Certificate[];
   /** A stapled OCSP response about the end-entity certificate, DER, or null. */
   readonly ocspResponse: Uint8Array | null;
   /** Whether a certificate of which nothing is known is refused. */
   readonly required: boolean;
-  readonly nowMs: number;
 }
 
 /** Asks for each certificate below the trust anchor; null where none is known to be revoked. */
@@ -31,10 +37,49 @@ export function checkRevocation(path: readonly Certificate[], evidence: Revocati
 function statusOf(path: readonly Certificate[], index: number, evidence: RevocationEvidence): RevocationStatus {
   const [certificate, issuer] = [path[index] as Certificate, path[index + 1] as Certificate];
   const { ocspResponse: response, nowMs } = evidence;
-  const byLists = statusByLists(certificate, issuer, evidence);
+  const byLists = statusByAnySigner(path, index, evidence);
   if (index > 0 || response === null || byLists === 'revoked') return byLists;
   const byOcsp = statusByOcsp(certificate, issuer, { response, nowMs });
   return byOcsp === 'unknown' ? byLists : byOcsp;
+}
+
+/** By the key of the issuer, and by others that the CA has for its lists, where one of them speaks of the certificate. */
+function statusByAnySigner(
+  path: readonly Certificate[],
+  index: number,
+  evidence: RevocationEvidence,
+): RevocationStatus {
+  const [certificate, issuer] = [path[index] as Certificate, path[index + 1] as Certificate];
+  const status = statusByLists(certificate, issuer, evidence);
+  if (status === 'revoked' || !evidence.lists.some((list) => list.issuer === issuer.subject)) return status;
+  const [, ...above] = path.slice(index);
+  const others = [...above.slice(1), ...evidence.presented]
+    .filter((other) => other.subject === issuer.subject)
+    .filter((other) => above.includes(other) || isForListsOf(above, other, evidence))
+    .map((other) => statusByLists(certificate, other, evidence));
+  return others.find((found) => found === 'revoked') ?? (others.includes('good') ? 'good' : status);
+}
+
+/**
+ * Whether `other`, which has the name of an issuer, is a certificate for its lists (RFC 5280 §6.3.3 (f)): under the same
+ * trust anchor, as a CA of the path signed it, and not revoked.
+ * @param cas the issuer, and the rest of the path up to the anchor.
+ */
+function isForListsOf(cas: readonly Certificate[], other: Certificate, evidence: RevocationEvidence): boolean {
+  const { nowMs } = evidence;
+  const isFit =
+    other.keyUsage?.has(KEY_USAGE.cRLSign) === true &&
+    !other.hasUnknownCriticalExtension &&
+    other.notBeforeMs <= nowMs &&
+    nowMs <= other.notAfterMs &&
+    hasAcceptableKey(other) &&
+    hasAcceptableSignature(other);
+  const signer = isFit ? cas.find((ca) => isIssuerOf(ca, other, evidence)) : undefined;
+  return signer !== undefined && statusByLists(other, signer, evidence) !== 'revoked';
+}
+
+function isIssuerOf(ca: Certificate, certificate: Certificate, { memo }: RevocationEvidence): boolean {
+  return ca.subject === certificate.issuer && memo.isBy(certificate, ca, () => isSignedBy(certificate, ca));
 }
 
 /**

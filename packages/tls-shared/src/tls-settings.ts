@@ -64,7 +64,7 @@ export const TLS_SETTINGS: TlsSettings = Object.freeze({
 /**
  * The same for `tls.createSecureContext`, `tls.createServer` and `tls.connect` of Node.js, where the order of the server
  * counts. OpenSSL always negotiates extended master secret with a peer that can (RFC 7627), but cannot be told to demand
- * it.
+ * it: transports look when the handshake is over.
  */
 export const NODE_TLS_OPTIONS: Readonly<NodeTlsOptions> = Object.freeze({
   minVersion: TLS_SETTINGS.minVersion,

@@ -34,7 +34,7 @@ export class TrustAnchors {
     this.size = unique.size;
   }
 
-  /** The anchors of this name (DER, one character an octet). */
+  /** The anchors of this name, as {@link Certificate.subject} has it. */
   named(subject: string): readonly Certificate[] {
     return this.#bySubject.get(subject) ?? [];
   }

@@ -2,7 +2,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerVerdict } from '@stanzaport/core';
-import { type CrlOptions, createCrl, createOcspResponse, createTestCa, pinOf } from '@stanzaport/testing';
+import {
+  type CrlOptions,
+  createCrl,
+  createOcspResponse,
+  createTestCa,
+  type IssueOptions,
+  pinOf,
+} from '@stanzaport/testing';
 import { CertificatePolicy, type CertificatePolicyOptions } from '@stanzaport/tls-shared';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { recordingLogger } from './tools/recording-logger.ts';
@@ -80,6 +87,37 @@ describe('lists of revoked certificates', () => {
       crls: [createCrl(signer, { revoked: [credential] })],
     });
     expect(reasonOf(policy.verifyPeer(credential.chainDer, QUESTION))).toBe('good');
+  });
+
+  describe('signed with another key of the CA, which the peer presents', () => {
+    const FOR_LISTS = { commonName: 'Test Intermediate CA', keyUsage: ['cRLSign'], extendedKeyUsage: null } as const;
+    const elsewhere = { notBefore: new Date(past.getTime() - 60_000), notAfter: past };
+
+    test.each<[string, IssueOptions, 'revoked' | 'good', string]>([
+      ['certified by the same CA above', { ...FOR_LISTS, signer: ca.root }, 'revoked', 'good'],
+      ['certified by the CA itself', { ...FOR_LISTS, signer: ca.intermediate }, 'revoked', 'good'],
+      ['self-signed', { ...FOR_LISTS, signer: 'self' }, 'good', 'revocation-unknown'],
+      ['of another name', { ...FOR_LISTS, commonName: 'Test', signer: ca.root }, 'good', 'revocation-unknown'],
+      ['not for lists', { ...FOR_LISTS, keyUsage: ['keyCertSign'], ca: true }, 'good', 'revocation-unknown'],
+      ['for everything', { ...FOR_LISTS, keyUsage: null, signer: ca.root }, 'good', 'revocation-unknown'],
+      ['out of date', { ...FOR_LISTS, ...elsewhere, signer: ca.root }, 'good', 'revocation-unknown'],
+    ])('[CERT-14] %s', async (_title, options, revoked, required) => {
+      const other = await ca.issue(options);
+      const verdict = (listed: CrlOptions['revoked'] & {}, mode: CertificatePolicyOptions): string => {
+        const crls = [createCrl(ca.intermediate, { revoked: listed, signedBy: other }), rootCrl];
+        const policy = new CertificatePolicy({ trust: [ca.rootPem], crls, ...mode });
+        return reasonOf(policy.verifyPeer([...leaf.chainDer, other.der], QUESTION));
+      };
+      expect(verdict([leaf], {})).toBe(revoked);
+      expect(verdict([], REQUIRE)).toBe(required);
+    });
+
+    test('[CERT-14] a key that was itself revoked clears nobody', async () => {
+      const other = await ca.issue({ ...FOR_LISTS, signer: ca.root });
+      const crls = [createCrl(ca.intermediate, { signedBy: other }), createCrl(ca.root, { revoked: [other] })];
+      const policy = new CertificatePolicy({ trust: [ca.rootPem], crls, ...REQUIRE });
+      expect(reasonOf(policy.verifyPeer([...leaf.chainDer, other.der], QUESTION))).toBe('revocation-unknown');
+    });
   });
 
   test('[CERT-14] a list of some certificates revokes those, and clears nobody', () => {
