@@ -56,6 +56,27 @@ export function handshakeTimeout(peer: string, stage: Stage): TransportError {
   return new TransportError('XMPP_HANDSHAKE_TIMEOUT', `${peer} was not ready in time ${stageText(stage)}`);
 }
 
+/** What OpenSSL says where it has no certificate to present: of TLS 1.2, and of 1.3. */
+const WITHOUT_CERTIFICATE: ReadonlySet<string> = new Set([
+  'ERR_SSL_NO_SHARED_CIPHER',
+  'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM',
+]);
+
+export const isWithoutCertificate = ({ code = '' }: Error & { readonly code?: string }): boolean =>
+  WITHOUT_CERTIFICATE.has(code);
+
+/** OpenSSL answers it with handshake_failure, as there is no certificate to present (CERT-25). */
+export function noServerName(peer: string): TransportError {
+  const message = `${peer} sent no server name, and there is no default`;
+  return new TransportError('XMPP_TLS_FAILED', message, { alert: TLS_ALERT.handshake_failure });
+}
+
+/** RFC 7627 §5.3: the alert that would fit; nobody can send one when a handshake is over. */
+export function noExtendedMasterSecret(peer: string): TransportError {
+  const message = `TLS 1.2 with ${peer} does not extend the master secret`;
+  return new TransportError('XMPP_TLS_FAILED', message, { alert: TLS_ALERT.handshake_failure });
+}
+
 function errorOfTls(cause: Error, code: string, peer: string, stage: Stage): TransportError {
   // OpenSSL tells the number of an alert that was received at the end of its message, and nowhere else.
   const received = /SSL alert number (\d{1,3})\b/.exec(cause.message)?.[1];

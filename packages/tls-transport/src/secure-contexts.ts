@@ -4,8 +4,8 @@ import { TransportError, toTransportError } from '@stanzaport/core';
 import { type Credential, NODE_TLS_OPTIONS } from '@stanzaport/tls-shared';
 
 /**
- * The settings of all transports (RFC 9325). There are no session tickets: nothing is resumed, so that no ticket can outlive a
- * trust decision, and there is no early data.
+ * The settings of all transports (RFC 9325). There are no session tickets: a resumed session does not bring the peer's chain
+ * with it, so that nobody could be judged again (`docs/decisions/0013-no-tickets-over-tcp.md`). With them goes early data.
  */
 const SETTINGS: SecureContextOptions = {
   ...NODE_TLS_OPTIONS,

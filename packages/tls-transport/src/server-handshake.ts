@@ -9,7 +9,16 @@ import {
 } from '@stanzaport/core';
 import { ALPN_OF, type Credential, kindOfAlpn, TLS_ALERT } from '@stanzaport/tls-shared';
 import { negotiateInClear } from './clear-socket.ts';
-import { errorOfSocket, handshakeTimeout, peerReset, type Stage } from './errors.ts';
+import {
+  errorOfSocket,
+  handshakeTimeout,
+  isWithoutCertificate,
+  noExtendedMasterSecret,
+  noServerName,
+  peerReset,
+  type Stage,
+} from './errors.ts';
+import { hasExtendedMasterSecret } from './extended-master-secret.ts';
 import { kindOfHeader } from './kind-of-header.ts';
 import { pathOf } from './socket-address.ts';
 import { ClearReceiver } from './starttls/clear-receiver.ts';
@@ -145,6 +154,10 @@ export class ServerHandshake {
 
   #onSecure(tls: TLSSocket, agreed: ClearAgreement | null): void {
     if (this.#over) return;
+    if (tls.getProtocol() === 'TLSv1.2' && !hasExtendedMasterSecret(tls)) {
+      this.fail(noExtendedMasterSecret(this.#peer));
+      return;
+    }
     const [only] = this.#kinds.length === 1 ? this.#kinds : [];
     const kind = agreed?.kind ?? kindOfAlpn(tls.alpnProtocol || '') ?? only;
     if (kind !== undefined) {
@@ -207,7 +220,9 @@ export class ServerHandshake {
   };
 
   readonly #onError = (error: Error): void => {
-    if (!this.#over) this.fail(errorOfSocket(error, this.#peer, this.#stage));
+    if (this.#over) return;
+    const isNameless = this.#sni === null && this.#credential === null && isWithoutCertificate(error);
+    this.fail(isNameless ? noServerName(this.#peer) : errorOfSocket(error, this.#peer, this.#stage));
   };
 
   readonly #onClose = (): void => {

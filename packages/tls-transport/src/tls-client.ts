@@ -1,5 +1,5 @@
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket, type TLSSocketOptions } from 'node:tls';
 import {
   CertificateError,
   type Connection,
@@ -10,7 +10,8 @@ import {
 } from '@stanzaport/core';
 import { ALPN_OF, type Credential, TLS_ALERT } from '@stanzaport/tls-shared';
 import { negotiateInClear } from './clear-socket.ts';
-import { errorOfSocket, handshakeTimeout, peerReset, type Stage } from './errors.ts';
+import { errorOfSocket, handshakeTimeout, noExtendedMasterSecret, peerReset, type Stage } from './errors.ts';
+import { hasExtendedMasterSecret } from './extended-master-secret.ts';
 import { pathOf } from './socket-address.ts';
 import { ClearInitiator } from './starttls/clear-initiator.ts';
 import { createTlsConnection } from './tls-connection.ts';
@@ -51,6 +52,7 @@ class ClientHandshake {
   readonly #deadline: NodeJS.Timeout;
   #stage: Stage = 'connecting';
   #tls: TLSSocket | null = null;
+  #ocspResponse: Uint8Array | null = null;
   #over = false;
 
   constructor(
@@ -109,7 +111,7 @@ class ClientHandshake {
     this.#stage = 'shaking hands for TLS';
     const { upgrade, contexts } = this.#parts;
     const { kind, question, credential } = this.#attempt;
-    const tls = connectTls({
+    const options: ConnectionOptions & Pick<TLSSocketOptions, 'requestOCSP'> = {
       socket: this.#tcp,
       servername: question.domain,
       secureContext: contexts.of(credential),
@@ -117,8 +119,14 @@ class ClientHandshake {
       ...(upgrade === 'direct-tls' ? { ALPNProtocols: [ALPN_OF[kind]] } : {}),
       // The policy judges, here and for every transport.
       rejectUnauthorized: false,
-    });
+      // RFC 6066 §8: who staples a response is asked for it. It comes within the handshake, and the policy judges it too.
+      requestOCSP: true,
+    };
+    const tls = connectTls(options);
     this.#tls = tls;
+    tls.on('OCSPResponse', (response: Buffer | null) => {
+      this.#ocspResponse = response;
+    });
     tls.on('error', this.#onError);
     tls.on('close', this.#onClose);
     tls.on('end', this.#onEarlyEnd);
@@ -136,8 +144,9 @@ class ClientHandshake {
       policy,
       question,
       localCertificates: credential?.chainDer ?? [],
+      ocspResponse: this.#ocspResponse,
     });
-    const refusal = this.#judge(security);
+    const refusal = this.#judge(tls, security);
     const path = pathOf(this.#tcp);
     if (refusal !== null || path === null) {
       this.#fail(refusal ?? peerReset(this.#peer, this.#stage));
@@ -151,8 +160,9 @@ class ClientHandshake {
   }
 
   /** What is against the peer, now that TLS has done its part; null for nothing. */
-  #judge({ alpn, verdict }: TlsSecurity): TransportError | null {
+  #judge(tls: TLSSocket, { alpn, verdict, tlsVersion }: TlsSecurity): TransportError | null {
     const { kind, question } = this.#attempt;
+    if (tlsVersion === 'TLSv1.2' && !hasExtendedMasterSecret(tls)) return noExtendedMasterSecret(this.#peer);
     // A server may know nothing of ALPN, but what it selects has to be what was offered (XEP-0368 §3).
     if (alpn !== null && alpn !== ALPN_OF[kind]) {
       const details = { alert: TLS_ALERT.no_application_protocol };

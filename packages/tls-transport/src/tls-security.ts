@@ -1,6 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { ConnectionSecurity, IdentityQuestion, PeerVerdict, Role } from '@stanzaport/core';
-import { type CertificatePolicy, tlsServerEndPoint } from '@stanzaport/tls-shared';
+import { type CertificatePolicy, TLS_EXPORTER_BINDING, tlsServerEndPoint } from '@stanzaport/tls-shared';
 import { peerCertificatesOf } from './peer-certificates.ts';
 
 /** What the facts of a connection are taken from, when its handshake is complete. */
@@ -14,10 +14,9 @@ export interface TlsSecurityOptions {
   readonly question: IdentityQuestion | null;
   /** What this side presented, or has for the peer, DER, end-entity first. */
   readonly localCertificates: readonly Uint8Array[];
+  /** What a server stapled to its certificate, DER. @defaultValue nothing */
+  readonly ocspResponse?: Uint8Array | null;
 }
-
-const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
-const EXPORTER_BYTES = 32;
 
 /** The facts of one TLS connection. They are all taken at once, so that they can be read after the end. */
 export class TlsSecurity implements ConnectionSecurity {
@@ -37,9 +36,10 @@ export class TlsSecurity implements ConnectionSecurity {
   /** Told of every verdict about a server, for as long as it matters. */
   onVerdict: ((verdict: PeerVerdict) => void) | null = null;
   readonly #policy: CertificatePolicy;
+  readonly #ocspResponse: Uint8Array | null;
   readonly #bindings: ReadonlyMap<string, Uint8Array>;
 
-  constructor({ tls, role, sni, policy, question, localCertificates }: TlsSecurityOptions) {
+  constructor({ tls, role, sni, policy, question, localCertificates, ocspResponse = null }: TlsSecurityOptions) {
     const version = tls.getProtocol();
     this.tlsVersion = version === 'TLSv1.3' || version === 'TLSv1.2' ? version : null;
     this.cipher = tls.getCipher().standardName;
@@ -50,14 +50,15 @@ export class TlsSecurity implements ConnectionSecurity {
     this.resumed = tls.isSessionReused();
     this.dangers = policy.dangers;
     this.#policy = policy;
+    this.#ocspResponse = ocspResponse;
     this.verdict = question === null ? null : this.verify(question);
     const [serverCertificate] = role === 'initiating' ? this.peerCertificates : localCertificates;
-    this.#bindings = bindingsOf(tls, this.tlsVersion, serverCertificate);
+    this.#bindings = bindingsOf(tls, serverCertificate);
     this.channelBindings = Object.freeze([...this.#bindings.keys()]);
   }
 
   verify(question: IdentityQuestion): PeerVerdict {
-    const verdict = this.#policy.verifyPeer(this.peerCertificates, question);
+    const verdict = this.#policy.verifyPeer(this.peerCertificates, question, { ocspResponse: this.#ocspResponse });
     if (question.purpose !== 'c2s-client') this.onVerdict?.(verdict);
     return verdict;
   }
@@ -67,17 +68,11 @@ export class TlsSecurity implements ConnectionSecurity {
   }
 }
 
-function bindingsOf(
-  tls: TLSSocket,
-  version: ConnectionSecurity['tlsVersion'],
-  serverCertificate: Uint8Array | undefined,
-): ReadonlyMap<string, Uint8Array> {
+function bindingsOf(tls: TLSSocket, serverCertificate: Uint8Array | undefined): ReadonlyMap<string, Uint8Array> {
   const bindings = new Map<string, Uint8Array>();
-  // RFC 9266 §4.2: in TLS 1.2 only with the extended master secret, of which Node.js does not tell whether it is in use.
-  if (version === 'TLSv1.3') {
-    const exported = tls.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
-    bindings.set('tls-exporter', new Uint8Array(exported));
-  }
+  // RFC 9266 §4.2: in TLS 1.2 only with the extended master secret, without which there is no connection.
+  const exported = tls.exportKeyingMaterial(TLS_EXPORTER_BINDING.bytes, TLS_EXPORTER_BINDING.label, Buffer.alloc(0));
+  bindings.set('tls-exporter', new Uint8Array(exported));
   const endPoint = serverCertificate === undefined ? null : tlsServerEndPoint(serverCertificate);
   if (endPoint !== null) bindings.set('tls-server-end-point', new Uint8Array(endPoint));
   return bindings;

@@ -9,7 +9,13 @@ import {
   type SocketAddress,
 } from '@stanzaport/core';
 import { createTestCa, type TestCa } from '@stanzaport/testing';
-import { CREDENTIALS, type CredentialOptions, type CredentialStore, tlsModule } from '@stanzaport/tls-shared';
+import {
+  type CertificatePolicyOptions,
+  CREDENTIALS,
+  type CredentialOptions,
+  type CredentialStore,
+  tlsModule,
+} from '@stanzaport/tls-shared';
 import { Container } from 'inversify';
 import { firstValueFrom } from 'rxjs';
 import {
@@ -42,6 +48,8 @@ export interface TransportSetup {
   /** Domains with a certificate each. */
   readonly domains?: readonly string[];
   readonly credentials?: readonly CredentialOptions[];
+  /** How peers are judged, beyond trust in the test CA. */
+  readonly policy?: Omit<CertificatePolicyOptions, 'trust'>;
 }
 
 /** A transport, and the credentials it presents. */
@@ -58,13 +66,14 @@ export async function createTransport({
   logger,
   domains = [DOMAIN],
   credentials = [],
+  policy = {},
 }: TransportSetup): Promise<WiredTransport> {
   const ca = await testCa();
   const issued = await Promise.all(domains.map(issue));
   const container = new Container();
   container.load(
     coreModule({ ...(limits === undefined ? {} : { limits }), ...(logger === undefined ? {} : { logger }) }),
-    tlsModule({ credentials: [...issued, ...credentials], trust: [ca.rootPem] }),
+    tlsModule({ credentials: [...issued, ...credentials], trust: [ca.rootPem], ...policy }),
     upgrade === 'direct-tls' ? directTlsModule(options) : startTlsModule(options),
   );
   const transport = container.get(upgrade === 'direct-tls' ? DirectTlsTransport : StartTlsTransport);
