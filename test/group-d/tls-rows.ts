@@ -155,7 +155,6 @@ export const TLS_ROWS: readonly Row[] = [
   {
     id: 'POL-08',
     title: 'tls-server-end-point is of the certificate that was presented, also after a reload',
-    without: { quic: NO_EXPORTER },
     async run(stage) {
       const server = await serverOf(stage);
       const listener = await stage.listen(server);

@@ -112,7 +112,14 @@ class ClientHandshake implements DriverOwner {
       this.#reject = reject;
     });
     const { question, localCertificates, session } = attempt;
-    this.#security = new QuicSecurity({ sni: question.domain, policy: parts.policy, question, localCertificates });
+    const { policy } = parts;
+    this.#security = new QuicSecurity({
+      role: 'initiating',
+      sni: question.domain,
+      policy,
+      question,
+      localCertificates,
+    });
     const source = ids.create();
     const engineConnection = parts.engine.connect(attempt.config, {
       serverName: question.domain,

@@ -336,7 +336,8 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
   #securityOf({ driver, kind, serverName, localCertificates }: ServerHandshake): QuicSecurity | null {
     const { engine } = driver;
     const { policy } = this.#parts;
-    const security = new QuicSecurity({ sni: serverName, policy, question: null, localCertificates });
+    const facts = { role: 'receiving', sni: serverName, policy, question: null, localCertificates } as const;
+    const security = new QuicSecurity(facts);
     security.learn(engine);
     const isAsPeeked = engine.serverName?.toLowerCase() === serverName && kindOfAlpn(security.alpn ?? '') === kind;
     if (isAsPeeked) return security;
