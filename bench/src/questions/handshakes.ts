@@ -18,7 +18,7 @@ async function measureOne(contender: ContenderName, resumed: boolean, quick: boo
     streams: 1,
   });
   await using client = await ClientProcess.start(server, { resume: resumed });
-  const [count, warmUp] = quick ? [10, 2] : [1_000, 1_000];
+  const [count, warmUp] = quick ? [10, 2] : [2_000, 3_000];
   // The first connection is never a resumed one: it leaves the ticket.
   if (resumed) await client.perform({ name: 'handshakes', count: 1, concurrency: 1, resumed: false });
   await client.perform({ name: 'handshakes', count: warmUp, concurrency: CONCURRENCY, resumed });
