@@ -15,6 +15,7 @@ export interface Logger {
   readonly info: LogFunction;
   readonly warn: LogFunction;
   readonly error: LogFunction;
+  /** Has the level of its parent: it is made only when a record of it is to be written. */
   child(bindings: Record<string, unknown>): Logger;
   isLevelEnabled(level: string): boolean;
 }

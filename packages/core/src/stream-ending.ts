@@ -83,7 +83,9 @@ export class StreamEnding {
     if (this.#phase === 'open') {
       this.#closedBy = 'local';
       this.#startClosing();
-      this.#input.drain();
+      // Of a stream that was never opened there is no closing tag to wait for, and whatever still comes means nothing.
+      if (this.#owner.neverOpened()) this.#input.discard();
+      else this.#input.drain();
     } else if (this.#reason?.clean === false) {
       // What came before the failure is given up: the caller has just said that it wants no more.
       this.#input.finish(this.#reason);
