@@ -226,9 +226,12 @@ export class QuicByteStream extends Duplex implements BlockedStream {
     const isOver = this.#writing.state === 'over';
     // The stanza stream is over; a FIN of ours would say that it had ended in order.
     if (!isOver) this.#host.engine.resetWriting(this.streamId, APPLICATION_CODE.error);
-    // First, so that nobody takes what is given up for taken.
+    const writing = this.#writing;
+    // First, as the end of the bytes would be written behind the reset.
+    this.#writing = OVER;
+    // Then, so that nobody takes what is given up for taken.
     endWithError(this, error);
-    if (!isOver) this.#endWriting();
+    if (writing.state === 'blocked') writing.done();
     this.#finishIfOver();
   }
 

@@ -50,6 +50,8 @@ const BACKOFF = { factor: 3.5, roundTrips: 2, intervalMs: 50, settlingProbes: 6 
 /** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
+/** A deadline later than this is no first probe timeout on any path. */
+const NO_PROBE_TIMEOUT_MS = 15_000;
 /** Before a round trip was measured; a refused client that hears nothing gives up by itself. */
 const HANDSHAKE_PROBE_TIMEOUT_MS = 50;
 
@@ -408,7 +410,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   get #hasNothingInFlight(): boolean {
     const { deadlineMs } = this.engine;
     // After a probe timeout, which doubles the next one, the two could be taken for each other.
-    return this.#allProbeTimeouts === 0 && deadlineMs !== null && this.#isIdleDeadline(deadlineMs);
+    const isLate = deadlineMs !== null && deadlineMs > NO_PROBE_TIMEOUT_MS;
+    return this.#allProbeTimeouts === 0 && isLate && this.#isIdleDeadline(deadlineMs);
   }
 
   #isIdleDeadline(deadlineMs: number): boolean {
