@@ -44,7 +44,7 @@ export interface ClientAttempt {
  * @throws TransportError as `Transport.connect` says; nothing is left open then.
  */
 export async function connectTo(parts: QuicParts, attempt: ClientAttempt): Promise<QuicConnection> {
-  const ids = new ConnectionIds<UdpSocket>(parts.resetTokens);
+  const ids = new ConnectionIds<UdpSocket>(parts.clientResetTokens);
   parts.acquire();
   const late: { handshake?: ClientHandshake } = {};
   const endpoint = new Endpoint(ids, {

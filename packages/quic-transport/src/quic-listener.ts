@@ -30,6 +30,7 @@ import { HandOver, type HandOverCounters } from './endpoint/hand-over.ts';
 import type { HandedDatagram } from './endpoint/hand-over-frames.ts';
 import { openAll } from './endpoint/local-addresses.ts';
 import { createPathCounters, type PathCounters } from './endpoint/peer-path.ts';
+import type { ResetTokenSource, ResetTokens } from './endpoint/tokens.ts';
 import type { UdpSocket } from './endpoint/udp-socket.ts';
 import { VIRTUAL_PATH } from './endpoint/virtual-path.ts';
 import type { EngineConfig } from './engine/port.ts';
@@ -97,6 +98,7 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
       readonly endpoint: Endpoint;
       readonly handOver: HandOver | null;
       readonly address: SocketAddress;
+      readonly resetTokens: ResetTokens;
       readonly stopChecking: () => void;
     },
   ) {
@@ -107,7 +109,7 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
     this.#handOver = bound.handOver;
     this.#stopChecking = bound.stopChecking;
     this.address = bound.address;
-    const { limits, options, timers, resetTokens, addressTokens, logger } = parts;
+    const { limits, options, timers, addressTokens, logger } = parts;
     const { idleTimeoutMs, keepAliveMs } = options;
     this.#driverShared = parts.sharedWith(ids, this.#pathCounters);
     this.#timing = { handshakeTimeoutMs: limits.handshakeTimeoutMs, idleTimeoutMs, keepAliveMs };
@@ -115,7 +117,7 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
       this,
       { ...limits, ...options },
       { ids, timers },
-      { address: addressTokens, reset: resetTokens },
+      { address: addressTokens, reset: bound.resetTokens },
     );
     this.#inbox = new Inbox((thrown) =>
       logger.error({ err: toTransportError(thrown, 'handler') }, 'a handler of the listener failed'),
@@ -141,10 +143,11 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
     const stopChecking = parts.credentials.checkWith((credential) => {
       for (const kind of kinds) parts.createConfig({ role: 'server', kind, credential });
     });
-    const ids = new ConnectionIds<UdpSocket>(parts.resetTokens, parts.connectionIds);
-    parts.acquire();
     // A datagram cannot come before the listener exists: sockets are read on a later turn of the event loop.
-    const late: { listener?: QuicListener } = {};
+    const late: { listener?: QuicListener; resetTokens?: ResetTokens } = {};
+    const resetTokens: ResetTokenSource = { of: (id) => (late.resetTokens as ResetTokens).of(id) };
+    const ids = new ConnectionIds<UdpSocket>(resetTokens, parts.connectionIds);
+    parts.acquire();
     let handOver: HandOver | null = null;
     const createEndpoint = (): Endpoint =>
       new Endpoint(ids, {
@@ -169,7 +172,10 @@ export class QuicListener implements Listener, Gatekeeper, HandshakeListener {
     const bound: SocketAddress = isWildcard
       ? { family: host === '::' ? 'IPv6' : 'IPv4', address: host, port: address.port }
       : address;
-    late.listener = new QuicListener(parts, [...kinds], ids, { endpoint, handOver, address: bound, stopChecking });
+    late.resetTokens = parts.resetTokensOf(isWildcard ? `${bound.port}` : `${bound.address} ${bound.port}`);
+    const parties = { endpoint, handOver, address: bound, resetTokens: late.resetTokens, stopChecking };
+    late.listener = new QuicListener(parts, [...kinds], ids, parties);
+    handOver?.ready();
     return late.listener;
   }
 

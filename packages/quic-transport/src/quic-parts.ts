@@ -54,7 +54,9 @@ export class QuicParts implements QuicDependencies {
   readonly timers: TimerQueue;
   readonly networkWatch: NetworkWatch;
   readonly slab: ReadSlab = new ReadSlab();
-  readonly resetTokens: ResetTokens;
+  readonly #resetKey: Uint8Array;
+  /** Of connections in the initiating role. */
+  readonly clientResetTokens: ResetTokens;
   readonly addressTokens: AddressTokens;
   readonly ticketKeys: TicketKeys;
   /** Makes the connection IDs of listeners. */
@@ -84,7 +86,8 @@ export class QuicParts implements QuicDependencies {
     this.connectionIds = this.worker?.ids ?? options.connectionIds;
     const shared = this.worker?.folder ?? null;
     const staticKey = options.staticKey ?? shared?.deriveKey('static key') ?? randomBytes(32);
-    this.resetTokens = new ResetTokens(deriveKey(staticKey, 'stateless reset'));
+    this.#resetKey = deriveKey(staticKey, 'stateless reset');
+    this.clientResetTokens = this.resetTokensOf('clients');
     this.addressTokens = new AddressTokens(deriveKey(staticKey, 'address token'));
     this.ticketKeys = new TicketKeys(
       options.ticketKeys,
@@ -99,6 +102,14 @@ export class QuicParts implements QuicDependencies {
     connections += 1;
     return `quic-${connections}`;
   };
+
+  /**
+   * Those of one place, the same in all processes that listen there, and after a restart. They are nobody else's: whoever
+   * saw a connection ID at one port could draw its reset at another, and end the connection (RFC 9000 §21.11).
+   */
+  resetTokensOf(place: string): ResetTokens {
+    return new ResetTokens(deriveKey(this.#resetKey, place));
+  }
 
   sharedWith(ids: ConnectionIds<UdpSocket>, pathCounters: PathCounters): DriverShared {
     return {

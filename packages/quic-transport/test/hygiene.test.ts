@@ -121,6 +121,20 @@ describe('Initial packets', () => {
     expect((reset?.[0] ?? 0) & 0xc0).toBe(0x40);
   });
 
+  test('[QT-07] the reset of an ID is another at each port: nobody can draw at one what ends connections of another', async () => {
+    const transport = await createQuicTransport();
+    const listeners = [await transport.listen({ port: 0 }), await transport.listen({ port: 0 })];
+    const packet = Buffer.concat([Buffer.from([0x43]), randomBytes(60)]);
+    const tokens: string[] = [];
+    for (const { address } of [...listeners, ...listeners]) {
+      const [reset] = await exchange(address.port, [packet], 1);
+      tokens.push((reset as Buffer).subarray(-16).toString('hex'));
+    }
+    await Promise.all(listeners.map((listener) => listener.close()));
+    expect(new Set(tokens).size).toBe(2);
+    expect(tokens.slice(2)).toEqual(tokens.slice(0, 2));
+  });
+
   test('[QT-02] Retry is demanded by option; a client of ours follows it', async () => {
     const listener = await listen({ options: { retry: 'always' } });
     const client = await createQuicTransport({ domains: [] });

@@ -11,7 +11,7 @@ import {
 } from './packet-header.ts';
 import { refuseInitial, retryPacket, statelessReset, versionNegotiation } from './stateless-packets.ts';
 import type { Deadlined, TimerQueue } from './timer-queue.ts';
-import type { AddressTokens, ResetTokens } from './tokens.ts';
+import type { AddressTokens, ResetTokenSource } from './tokens.ts';
 import type { UdpSocket } from './udp-socket.ts';
 
 /** Why a client is not let in: the transport error code it is told, and the reason for our log. */
@@ -113,7 +113,7 @@ export class Admission {
   readonly #ids: ConnectionIds<UdpSocket>;
   readonly #timers: TimerQueue;
   readonly #addressTokens: AddressTokens;
-  readonly #resetTokens: ResetTokens;
+  readonly #resetTokens: ResetTokenSource;
   readonly #peeks = new Map<string, Peek>();
   readonly #peeksByQuota = new Map<string, number>();
 
@@ -121,7 +121,7 @@ export class Admission {
     gatekeeper: Gatekeeper,
     limits: AdmissionLimits,
     shared: { readonly ids: ConnectionIds<UdpSocket>; readonly timers: TimerQueue },
-    tokens: { readonly address: AddressTokens; readonly reset: ResetTokens },
+    tokens: { readonly address: AddressTokens; readonly reset: ResetTokenSource },
   ) {
     this.#gatekeeper = gatekeeper;
     this.#limits = limits;
@@ -217,7 +217,7 @@ export class Admission {
       }
     }
     const peek = known ?? this.#startPeek(key, header, quota);
-    peek.datagrams.push(datagram);
+    peek.datagrams.push(ownBytes(datagram));
     const hello = peek.hello.feed(datagram);
     if (hello === 'more') return;
     this.#endPeek(key, peek, quota);
@@ -315,4 +315,9 @@ export class Admission {
     if (left > 0) this.#peeksByQuota.set(quota, left);
     else this.#peeksByQuota.delete(quota);
   }
+}
+
+/** What is kept for a while: not as a view into all that another process has handed over along with it. */
+function ownBytes(datagram: Buffer): Buffer {
+  return datagram.buffer.byteLength > 2 * datagram.length ? Buffer.from(datagram) : datagram;
 }

@@ -5,7 +5,7 @@ import {
   createRandomConnectionIds,
 } from './connection-id-generator.ts';
 import { connectionIdKey } from './packet-header.ts';
-import type { ResetTokens } from './tokens.ts';
+import type { ResetTokenSource } from './tokens.ts';
 
 /** How often a generator is asked for an ID that is not in use. */
 const ATTEMPTS = 8;
@@ -27,10 +27,10 @@ export class ConnectionIds<Socket> {
   /** Length of every ID we issue, in bytes; short headers do not tell it (RFC 9000 §5.1). */
   readonly bytes: number;
   readonly #routes = new Map<string, Addressee<Socket>>();
-  readonly #resetTokens: ResetTokens;
+  readonly #resetTokens: ResetTokenSource;
   readonly #generator: ConnectionIdGenerator;
 
-  constructor(resetTokens: ResetTokens, generator: ConnectionIdGenerator = createRandomConnectionIds()) {
+  constructor(resetTokens: ResetTokenSource, generator: ConnectionIdGenerator = createRandomConnectionIds()) {
     this.#resetTokens = resetTokens;
     this.#generator = generator;
     this.bytes = generator.bytes;

@@ -6,6 +6,7 @@ import {
   type HandOverFrame,
   HandOverReader,
   helloFrame,
+  readyFrame,
 } from './hand-over-frames.ts';
 
 const HANDED = {
@@ -19,12 +20,14 @@ const BYTES = Buffer.concat([
   helloFrame(255),
   datagramFrameHead(HANDED),
   HANDED.datagram,
+  readyFrame(),
   drainingFrame(),
   datagramFrameHead(EMPTY),
 ]);
 const FRAMES: readonly HandOverFrame[] = [
   { type: 'hello', number: 255 },
   { type: 'datagram', ...HANDED },
+  { type: 'ready' },
   { type: 'draining' },
   { type: 'datagram', ...EMPTY },
 ];

@@ -11,13 +11,16 @@ export interface HandedDatagram {
 export type HandOverFrame =
   /** First of all: who speaks. */
   | { readonly type: 'hello'; readonly number: number }
-  /** The sender lets no new clients in. */
+  /** The sender lets new clients in. */
+  | { readonly type: 'ready' }
+  /** No longer. */
   | { readonly type: 'draining' }
   | ({ readonly type: 'datagram' } & HandedDatagram);
 
 const HELLO = 1;
 const DRAINING = 2;
 const DATAGRAM = 3;
+const READY = 4;
 
 const LENGTH_BYTES = 4;
 /** Type, port, and the lengths of two addresses. */
@@ -28,6 +31,10 @@ const MAX_FRAME_BYTES = FIXED_BYTES + 2 * MAX_ADDRESS_BYTES + 65_535;
 
 export function helloFrame(number: number): Buffer {
   return Buffer.of(2, 0, 0, 0, HELLO, number);
+}
+
+export function readyFrame(): Buffer {
+  return Buffer.of(1, 0, 0, 0, READY);
 }
 
 export function drainingFrame(): Buffer {
@@ -53,7 +60,7 @@ export class HandOverReader {
   #rest: Buffer | null = null;
 
   /**
-   * @param onFrame is given each frame in order; its bytes are views into `chunk`.
+   * @param onFrame is given each frame in order; its bytes are views into `chunk`, which a datagram that is kept would keep as well.
    * @returns false where the bytes are no frames: the stream is of no more use.
    */
   feed(chunk: Buffer, onFrame: (frame: HandOverFrame) => void): boolean {
@@ -76,6 +83,7 @@ export class HandOverReader {
 
 function parse(frame: Buffer): HandOverFrame | null {
   if (frame[0] === HELLO && frame.length === 2) return { type: 'hello', number: frame[1] as number };
+  if (frame[0] === READY && frame.length === 1) return { type: 'ready' };
   if (frame[0] === DRAINING && frame.length === 1) return { type: 'draining' };
   if (frame[0] !== DATAGRAM || frame.length < FIXED_BYTES) return null;
   const localEnd = FIXED_BYTES + (frame[3] as number);

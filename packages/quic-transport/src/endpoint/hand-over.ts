@@ -78,6 +78,11 @@ export class HandOver {
     return true;
   }
 
+  /** From now on what others hand on is taken, new clients too. */
+  ready(): void {
+    this.#mesh.ready();
+  }
+
   /** From now on new clients are the others', if there are any. */
   drain(): void {
     this.#mesh.drain();
@@ -126,7 +131,8 @@ export class HandOver {
   }
 }
 
-/** Workers of one address and port meet; a name says which. */
+/** Workers of one address and port meet; a name says which. Both wildcards have the addresses of IPv4. */
 function nameOf(host: string, port: number): string {
+  if (host === '::' || host === '0.0.0.0') return `${port}-any`;
   return `${port}-${createHash('sha256').update(host).digest('hex').slice(0, 8)}`;
 }

@@ -72,12 +72,18 @@ export class AddressTokens {
   }
 }
 
+/** Gives every connection ID its stateless reset token. */
+export interface ResetTokenSource {
+  /** @returns 16 bytes, always the same for one connection ID, which has {@link MAX_CONNECTION_ID_BYTES} at most. */
+  of(connectionId: Uint8Array): Uint8Array;
+}
+
 /**
  * Stateless reset tokens (RFC 9000 §10.3.2): made of the connection ID and a static key, so that none is stored. The
  * function is CBC-MAC with AES-256 over two blocks, the length and the ID: every connection needs several at its beginning,
  * and an HMAC would take three times as long.
  */
-export class ResetTokens {
+export class ResetTokens implements ResetTokenSource {
   readonly #cipher: Cipher;
   readonly #input: Buffer = Buffer.alloc(2 * BLOCK_BYTES);
 
@@ -87,7 +93,6 @@ export class ResetTokens {
     this.#cipher = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
   }
 
-  /** @returns 16 bytes, always the same for one connection ID, which has {@link MAX_CONNECTION_ID_BYTES} at most. */
   of(connectionId: Uint8Array): Uint8Array {
     const input = this.#input.fill(0);
     input[0] = connectionId.length;

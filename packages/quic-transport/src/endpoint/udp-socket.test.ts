@@ -19,3 +19,15 @@ test('[TC-11] a datagram that cannot be addressed is an error for the handler; t
   receiver.close();
   await socket.close();
 });
+
+test('[TC-01] a port that is shared with other processes can be had once in this one, and again when it is free', async () => {
+  const handler = { onDatagram: () => undefined, onError: () => undefined };
+  const probe = await UdpSocket.open({ host: '127.0.0.1', port: 0 }, handler);
+  const { port } = probe.address;
+  await probe.close();
+  const options = { host: '127.0.0.1', port, sharing: 'reuse-port' } as const;
+  const first = await UdpSocket.open(options, handler);
+  await expect(UdpSocket.open(options, handler)).rejects.toMatchObject({ code: 'XMPP_ADDRESS_IN_USE' });
+  await first.close();
+  await (await UdpSocket.open(options, handler)).close();
+});

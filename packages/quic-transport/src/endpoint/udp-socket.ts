@@ -31,6 +31,8 @@ const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
 /** One bound UDP socket: datagrams in and out, and nothing else. The only I/O of this package. */
 export class UdpSocket {
+  /** Address and port of those that other processes have as well: the kernel would let this process have them twice. */
+  static readonly #shared = new Set<string>();
   readonly address: SocketAddress;
   readonly #socket: dgram.Socket;
   readonly #connected: boolean;
@@ -61,6 +63,10 @@ export class UdpSocket {
     handler: UdpSocketHandler,
   ): Promise<UdpSocket> {
     const ipv6 = isIPv6(host);
+    const place = `${host} ${port}`;
+    if (sharing !== null && UdpSocket.#shared.has(place)) {
+      throw new TransportError('XMPP_ADDRESS_IN_USE', `UDP ${host} port ${port} is in use by this process`);
+    }
     const options: SocketOptions = {
       type: ipv6 ? 'udp6' : 'udp4',
       ipv6Only: ipv6,
@@ -78,6 +84,7 @@ export class UdpSocket {
       socket.close();
       throw toSocketError(error as NodeJS.ErrnoException, host, port);
     }
+    if (sharing !== null) UdpSocket.#shared.add(place);
     return new UdpSocket(socket, connectTo !== undefined, handler);
   }
 
@@ -100,7 +107,10 @@ export class UdpSocket {
   /** Idempotent; resolves when the port is free again. */
   close(): Promise<void> {
     this.#closed ??= new Promise((resolve) => {
-      this.#socket.close(() => resolve());
+      this.#socket.close(() => {
+        UdpSocket.#shared.delete(`${this.address.address} ${this.address.port}`);
+        resolve();
+      });
     });
     return this.#closed;
   }

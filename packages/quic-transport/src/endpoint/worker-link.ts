@@ -5,13 +5,15 @@ import {
   type HandedDatagram,
   HandOverReader,
   helloFrame,
+  readyFrame,
 } from './hand-over-frames.ts';
 
 /** What a link tells its owner. */
 export interface WorkerLinkHandler {
   onHello(link: WorkerLink): void;
   onHanded(handed: HandedDatagram): void;
-  onDraining(link: WorkerLink): void;
+  /** {@link WorkerLink.isTaking} is another. */
+  onTaking(link: WorkerLink): void;
   onClosed(link: WorkerLink): void;
 }
 
@@ -24,7 +26,8 @@ const UNKNOWN = -1;
 export class WorkerLink {
   /** Of the worker at the other end; none that there is until it has said it. */
   number: number;
-  isDraining = false;
+  /** Whether the other one lets new clients in: from when it listens until it drains. */
+  isTaking = false;
   readonly #socket: Socket;
   #corked = false;
 
@@ -42,8 +45,8 @@ export class WorkerLink {
           handler.onHello(this);
           if (number === null) socket.write(helloFrame(own));
         } else {
-          this.isDraining = true;
-          handler.onDraining(this);
+          this.isTaking = frame.type === 'ready';
+          handler.onTaking(this);
         }
       });
       if (!wellFormed) socket.destroy();
@@ -69,8 +72,9 @@ export class WorkerLink {
     return true;
   }
 
-  tellDraining(): void {
-    if (!this.#socket.destroyed) this.#socket.write(drainingFrame());
+  /** Whether this side lets new clients in. */
+  tellTaking(isTaking: boolean): void {
+    if (!this.#socket.destroyed) this.#socket.write(isTaking ? readyFrame() : drainingFrame());
   }
 
   close(): void {

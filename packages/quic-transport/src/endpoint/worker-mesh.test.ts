@@ -24,6 +24,7 @@ afterEach(async () => {
 async function open(number: number, onHanded: (handed: HandedDatagram) => void = () => undefined): Promise<WorkerMesh> {
   const mesh = await WorkerMesh.open({ folder, port: '443', number }, onHanded);
   meshes.push(mesh);
+  mesh.ready();
   return mesh;
 }
 
@@ -58,6 +59,21 @@ test('[QT-20] workers know each other, whatever the order they start in, and lea
   await expect.poll(() => all[0]?.find(0)).toBeUndefined();
 });
 
+test('[QT-20] one that has started and does not listen yet is given no new clients', async () => {
+  const first = await open(0);
+  const starting = await WorkerMesh.open({ folder, port: '443', number: 1 }, () => undefined);
+  meshes.push(starting);
+  await expect.poll(() => first.find(1)).toBeDefined();
+  await expect.poll(() => takersOf([first, starting])).toEqual([[0], [0]]);
+  starting.ready();
+  await expect
+    .poll(() => takersOf([first, starting]))
+    .toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+});
+
 test('[QT-20] what is handed on arrives as it was, in order', async () => {
   const arrived: HandedDatagram[] = [];
   await open(0, (one) => arrived.push(one));
@@ -87,7 +103,7 @@ test('[QT-20] one that talks nonsense is shut out, and does no harm', async () =
   for (const nonsense of [Buffer.alloc(64, 0xff), Buffer.of(1, 0, 0, 0, 9)]) {
     const socket = connect(folder.doorOf('443', 0));
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()));
-    socket.on('error', () => undefined);
+    socket.on('error', () => undefined).resume();
     socket.write(nonsense);
     await closed;
   }

@@ -8,6 +8,9 @@ import { WorkerLink, type WorkerLinkHandler } from './worker-link.ts';
 /** How long a worker that starts waits until the others know it; one of them may be busy. */
 const GREETING_MS = 2_000;
 
+/** What a door says behind which nobody is: left behind by one that died, or removed meanwhile. */
+const ABSENT: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ENOENT']);
+
 /** What a mesh is made for. */
 export interface WorkerMeshOptions {
   readonly folder: WorkerFolder;
@@ -29,7 +32,7 @@ export class WorkerMesh implements WorkerLinkHandler {
   /** All there are: two workers that start at the same moment have two. */
   readonly #open = new Set<WorkerLink>();
   readonly #greetings = new Map<WorkerLink, () => void>();
-  #isDraining = false;
+  #isTaking = false;
   #takers: readonly number[] = [];
 
   private constructor(options: WorkerMeshOptions, onHanded: (handed: HandedDatagram) => void) {
@@ -38,7 +41,6 @@ export class WorkerMesh implements WorkerLinkHandler {
     this.#server = createServer((socket) => this.#link(socket, null));
     // A process that has no file descriptor left cannot accept the next one, which is no reason to end.
     this.#server.on('error', () => undefined);
-    this.#findTakers();
   }
 
   /**
@@ -58,7 +60,7 @@ export class WorkerMesh implements WorkerLinkHandler {
     return mesh;
   }
 
-  /** The numbers of those that let new clients in, this one among them unless it drains, in order. */
+  /** The numbers of those that let new clients in, in order; this one among them from {@link ready} to {@link drain}. */
   get takers(): readonly number[] {
     return this.#takers;
   }
@@ -67,11 +69,14 @@ export class WorkerMesh implements WorkerLinkHandler {
     return this.#links.get(number);
   }
 
+  /** Tells the others that this one lets new clients in, and what they hand on is taken. */
+  ready(): void {
+    this.#take(true);
+  }
+
   /** Tells the others to give this one no new clients. */
   drain(): void {
-    this.#isDraining = true;
-    for (const link of this.#open) link.tellDraining();
-    this.#findTakers();
+    this.#take(false);
   }
 
   async close(): Promise<void> {
@@ -90,7 +95,7 @@ export class WorkerMesh implements WorkerLinkHandler {
     this.#onHanded(handed);
   }
 
-  onDraining(): void {
+  onTaking(): void {
     this.#findTakers();
   }
 
@@ -161,14 +166,17 @@ export class WorkerMesh implements WorkerLinkHandler {
     });
   }
 
-  /** @returns null where nobody is. */
+  /** @returns null where nobody is. @throws TransportError `XMPP_BAD_OPTION` where that cannot be told. */
   #connect(door: string): Promise<Socket | null> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const socket = connect(door);
-      const absent = (): void => resolve(null);
-      socket.once('error', absent);
+      const onError = (error: NodeJS.ErrnoException): void => {
+        if (ABSENT.has(error.code)) resolve(null);
+        else reject(cannotOpen(door, error));
+      };
+      socket.once('error', onError);
       socket.once('connect', () => {
-        socket.off('error', absent);
+        socket.off('error', onError);
         resolve(socket);
       });
     });
@@ -177,13 +185,19 @@ export class WorkerMesh implements WorkerLinkHandler {
   #link(socket: Socket, number: number | null): WorkerLink {
     const link = new WorkerLink(socket, number, this.#options.number, this);
     this.#open.add(link);
-    if (this.#isDraining) link.tellDraining();
+    if (this.#isTaking) link.tellTaking(true);
     return link;
   }
 
+  #take(isTaking: boolean): void {
+    this.#isTaking = isTaking;
+    for (const link of this.#open) link.tellTaking(isTaking);
+    this.#findTakers();
+  }
+
   #findTakers(): void {
-    const others = [...this.#links.values()].filter(({ isDraining }) => !isDraining).map(({ number }) => number);
-    const takers = this.#isDraining ? others : [this.#options.number, ...others];
+    const others = [...this.#links.values()].filter((link) => link.isTaking).map(({ number }) => number);
+    const takers = this.#isTaking ? [this.#options.number, ...others] : others;
     this.#takers = takers.sort((one, other) => one - other);
   }
 }
