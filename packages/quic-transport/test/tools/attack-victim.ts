@@ -1,10 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import cluster from 'node:cluster';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Limits } from '@stanzaport/core';
 import type { CredentialOptions } from '@stanzaport/tls-shared';
 import type { QuicListenerCounters, QuicOptions } from '../../src/index.ts';
+import { Program } from './program.ts';
 import { DOMAIN, testCa } from './quic-pair.ts';
 import { ATTACKED_DOMAIN } from './udp-attacker.ts';
 
@@ -41,12 +38,6 @@ export interface VictimSetup {
   readonly inCluster?: boolean;
 }
 
-interface Answer {
-  readonly id: number;
-  readonly value?: unknown;
-  readonly failure?: string;
-}
-
 /** Fresh certificates for {@link DOMAIN} and {@link ATTACKED_DOMAIN}. */
 export async function victimCredentials(): Promise<readonly CredentialOptions[]> {
   const ca = await testCa();
@@ -58,25 +49,14 @@ export async function victimCredentials(): Promise<readonly CredentialOptions[]>
   );
 }
 
-function forkInCluster(program: string): ChildProcess {
-  cluster.setupPrimary({ exec: program, serialization: 'advanced' });
-  return cluster.fork().process;
-}
-
 /** A listener in a process of its own: what hangs, bloats or ends it takes nothing else along. */
 export class AttackVictim {
-  readonly #process: ChildProcess;
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
-  readonly #gone: Promise<Error>;
-  #port = 0;
-  #lastId = 0;
+  readonly #program: Program;
+  readonly port: number;
 
-  private constructor(child: ChildProcess) {
-    this.#process = child;
-    this.#gone = once(child, 'exit').then(
-      ([code, killedBy]) => new Error(`the victim's process has ended: ${killedBy ?? code}`),
-    );
-    child.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
+  private constructor(program: Program, port: number) {
+    this.#program = program;
+    this.port = port;
   }
 
   /** Serves {@link DOMAIN} and {@link ATTACKED_DOMAIN} with certificates of the test CA. */
@@ -87,53 +67,26 @@ export class AttackVictim {
     credentials,
     inCluster = false,
   }: VictimSetup = {}): Promise<AttackVictim> {
-    const program = fileURLToPath(new URL('attack-victim.mjs', import.meta.url));
-    const child = inCluster ? forkInCluster(program) : fork(program, { serialization: 'advanced' });
-    const victim = new AttackVictim(child);
-    const ready = once(child, 'message');
+    const program = await Program.start('attack-victim.mjs', { inCluster });
     const ca = await testCa();
     const ownCredentials = credentials ?? (await victimCredentials());
-    await victim.#unlessGone(ready);
     const listen = { credentials: ownCredentials, trust: [ca.rootPem], limits, options, port };
-    victim.#port = await victim.#ask<number>('listen', listen);
-    return victim;
-  }
-
-  get port(): number {
-    return this.#port;
+    return new AttackVictim(program, await program.ask<number>('listen', listen));
   }
 
   /** Comes when the victim's event loop has turned; rejects when the process has ended. */
   report(): Promise<VictimReport> {
-    return this.#ask<VictimReport>('report');
+    return this.#program.ask<VictimReport>('report');
   }
 
   /** Closes the listener in order, which must leave nothing behind that keeps the process alive. */
   async close(): Promise<void> {
-    await this.#ask('close');
-    this.#process.disconnect();
-    await this.#gone;
+    await this.#program.ask('close');
+    await this.#program.leave();
   }
 
   /** Ends the process as the system would: nobody is told. */
-  async kill(): Promise<void> {
-    this.#process.kill('SIGKILL');
-    await this.#gone;
-  }
-
-  async #ask<T>(operation: string, ...args: readonly unknown[]): Promise<T> {
-    const id = ++this.#lastId;
-    const answer = new Promise<Answer>((resolve) => this.#waiting.set(id, resolve));
-    this.#process.send({ id, operation, args });
-    const { value, failure } = await this.#unlessGone(answer);
-    this.#waiting.delete(id);
-    if (failure !== undefined) throw new Error(`the victim failed at ${operation}: ${failure}`);
-    return value as T;
-  }
-
-  async #unlessGone<T>(work: Promise<T>): Promise<T> {
-    const outcome = await Promise.race([work, this.#gone]);
-    if (outcome instanceof Error) throw outcome;
-    return outcome;
+  kill(): Promise<void> {
+    return this.#program.kill();
   }
 }
