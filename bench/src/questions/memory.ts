@@ -13,8 +13,8 @@ const QUICK_CONNECTIONS = [10, 20];
 const MOST_OF_THE_SLOW = 1_000;
 const IDLE_MS = 20_000;
 const QUICK_IDLE_MS = 100;
-/** What the last handshakes leave behind is over by then: lingering closes, probes, the first key update of the caches. */
-const SETTLING_MS = 3_000;
+/** Thousands of answers at once come late, and are asked for again: what that leaves on its way is over by then. */
+const SETTLING_MS = 20_000;
 const KIB = 1_024;
 
 interface Measured {

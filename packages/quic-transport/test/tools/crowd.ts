@@ -32,7 +32,7 @@ export class Crowd implements AsyncDisposable {
   readonly #config: EngineConfig;
   readonly #shared: DriverShared;
   readonly #endpoint: Endpoint;
-  #socket: UdpSocket | null = null;
+  #socket: Promise<UdpSocket> | null = null;
   #onSocket = 0;
 
   /** @param port of the listener. */
@@ -105,10 +105,10 @@ export class Crowd implements AsyncDisposable {
     await this.#endpoint.close();
   }
 
-  async #freeSocket(): Promise<UdpSocket> {
-    if (this.#socket === null || this.#onSocket >= PER_SOCKET) {
+  #freeSocket(): Promise<UdpSocket> {
+    if (this.#socket === null || this.#onSocket === PER_SOCKET) {
       this.#onSocket = 0;
-      this.#socket = await this.#endpoint.open({ host: HOST, port: 0 });
+      this.#socket = this.#endpoint.open({ host: HOST, port: 0 });
     }
     this.#onSocket += 1;
     return this.#socket;

@@ -1,4 +1,5 @@
 import type { Connection, StanzaStream } from '@stanzaport/core';
+import type { QuicOptions } from '../../src/index.ts';
 import { createQuicTransport, DOMAIN, headerOf, targetOf } from './quic-pair.ts';
 
 /** A well-behaved client of a listener that echoes, in conversation with it. */
@@ -14,8 +15,8 @@ export class HonestPeer {
     this.#stream = stream;
   }
 
-  static async connect(port: number): Promise<HonestPeer> {
-    const transport = await createQuicTransport({ domains: [] });
+  static async connect(port: number, options: Partial<QuicOptions> = {}): Promise<HonestPeer> {
+    const transport = await createQuicTransport({ domains: [], options });
     const connection = await transport.connect(targetOf({ family: 'IPv4', address: '127.0.0.1', port }));
     const stream = await connection.openStream();
     stream.sendHeader({ to: DOMAIN });

@@ -30,7 +30,9 @@ export class MemoryStage implements AsyncDisposable {
     await crowd.disperse();
     await server.untilLeft(0);
     const before = await server.usage();
-    return new MemoryStage(server, crowd, before, await HonestPeer.connect(server.port));
+    // However long the server is busy, it stays where it is.
+    const neighbour = await HonestPeer.connect(server.port, { migration: 'on-demand' });
+    return new MemoryStage(server, crowd, before, neighbour);
   }
 
   /** Resolves when `moved` does not change any more while the neighbour exchanges stanzas. */
