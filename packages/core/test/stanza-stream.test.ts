@@ -62,7 +62,7 @@ describe('the first header of a client', () => {
 describe('restart', () => {
   test('[XML-07] success and the new header in one packet, cut at every byte, are two streams', async () => {
     const trigger = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>AA==</auth>";
-    const bytes = trigger + HEADER + "<iq type='get' id='1'/>";
+    const bytes = `${trigger}${HEADER}<iq type='get' id='1'/>`;
     for (let cut = 0; cut <= bytes.length; cut++) {
       await using pair = await streamOverTcp();
       const { stream, peer } = pair;

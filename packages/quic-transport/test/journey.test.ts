@@ -16,8 +16,14 @@ class Arrivals {
   readonly #remotePaths = new BehaviorSubject<readonly string[]>([]);
   readonly #wishes: { readonly count: number; readonly resolve: () => void }[] = [];
 
+  /** Rejects with what the stream ended by, if it did before its time. */
+  readonly #failure: Promise<never>;
+
   constructor(stream: StanzaStream) {
-    stream.stanzas$.subscribe({ next: ({ attributes }) => this.#take(Number(attributes.id)), error: () => undefined });
+    this.#failure = new Promise((_, reject) => {
+      stream.stanzas$.subscribe({ next: ({ attributes }) => this.#take(Number(attributes.id)), error: reject });
+    });
+    this.#failure.catch(() => undefined);
     stream.connection.path$.subscribe({
       next: ({ remote }) => this.#remotePaths.next([...this.remotePaths, `${remote.address} ${remote.port}`]),
       error: () => undefined,
@@ -30,14 +36,16 @@ class Arrivals {
   }
 
   until(count: number): Promise<void> {
-    return new Promise((resolve) => {
+    const arrived = new Promise<void>((resolve) => {
       if (this.numbers.length >= count) resolve();
       else this.#wishes.push({ count, resolve });
     });
+    return Promise.race([arrived, this.#failure]);
   }
 
   async untilPath(count: number): Promise<void> {
-    await firstValueFrom(this.#remotePaths.pipe(filter(({ length }) => length >= count)));
+    const told = firstValueFrom(this.#remotePaths.pipe(filter(({ length }) => length >= count)));
+    await Promise.race([told, this.#failure]);
   }
 
   #take(number: number): void {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Connection, NetworkPath, StanzaStream } from '@stanzaport/core';
 import { firstValueFrom } from 'rxjs';
 import { afterEach, describe, expect, test } from 'vitest';
+import { VIRTUAL_PATH } from '../src/endpoint/virtual-path.ts';
 import type { QuicListener } from '../src/index.ts';
 import { PathProber } from './engine/path-prober.ts';
 import { collect, createQuicTransport, DOMAIN, HEADER, headerOf } from './tools/quic-pair.ts';
@@ -24,7 +25,10 @@ interface Meeting {
 }
 
 /** A client that can be moved about, and a stream of its that the server has taken. */
-async function meet(activeConnectionIdLimit = 4): Promise<Meeting> {
+async function meet(
+  activeConnectionIdLimit = 4,
+  answer: (stream: StanzaStream, id: string | undefined) => void = () => undefined,
+): Promise<Meeting> {
   const listener = await (await createQuicTransport()).listen({ host: '127.0.0.1', port: 0 });
   open.push(() => listener.close({ drainMs: 0 }));
   const accepted = firstValueFrom(listener.connections$);
@@ -38,7 +42,14 @@ async function meet(activeConnectionIdLimit = 4): Promise<Meeting> {
   await headerOf(stream);
   stream.sendHeader();
   stream.markAuthenticated();
-  const { stanzas } = collect(stream);
+  const stanzas: string[] = [];
+  stream.stanzas$.subscribe({
+    next: ({ source, attributes: { id } }) => {
+      stanzas.push(source);
+      answer(stream, id);
+    },
+    error: () => undefined,
+  });
   await client.until(() => client.text(0).includes('<stream:stream'));
   return { listener, client, server, stream, ports, stanzas };
 }
@@ -150,6 +161,51 @@ describe('the receiving entity follows its peer', () => {
     await oldHeard;
     expect(ports).toHaveLength(1);
     expect(listener.counters).toMatchObject({ peersMoved: 1, addressesProved: 0, addressesNotProved: 1 });
+  });
+
+  test('[QT-05] a copy of fresh IDs that is lost on a dead path breaks nothing when the peer goes on with the first', async () => {
+    const { client, ports, stanzas } = await meet(4, (stream, id) => stream.send(`<message id='${id}'/>`));
+    const answered = (id: number) =>
+      client.until(() => client.text(0).includes(`<message id='${id}'/>`) || client.engine.localError !== null);
+    await client.moveTo('127.0.0.1');
+    // The server sends its IDs along with a stanza. The client takes them and says nothing; the copy that the server sends
+    // for want of an answer is lost.
+    const copySent = new Promise<void>((resolve) => {
+      client.onDatagram = (datagram) => {
+        client.onDatagram = () => resolve();
+        client.engine.receive(datagram, VIRTUAL_PATH);
+      };
+    });
+    client.write(0, `<message id='1' note='${'x'.repeat(500)}'/>`);
+    await copySent;
+    const { port } = (await client.moveTo('127.0.0.1')).address();
+    client.onDatagram = null;
+    for (let id = 2; id <= 20; id++) {
+      client.write(0, `<message id='${id}'/>`);
+      await answered(id);
+      expect([id, client.engine.localError]).toEqual([id, null]);
+    }
+    await expect.poll(() => ports.at(-1)).toBe(port);
+    expect(stanzas).toHaveLength(20);
+  });
+
+  test('[QT-05] a new port is proved as well while there is always something in flight', async () => {
+    const { client, stream, ports } = await meet();
+    let pours = true;
+    let sent = 0;
+    const poured = (async () => {
+      const words = `<message><body>${'x'.repeat(1_000)}</body></message>`;
+      for (; pours; sent++) if (!stream.send(words)) await stream.drained();
+    })();
+    for (let rebinding = 1; rebinding <= 3; rebinding++) {
+      const { port } = (await client.moveTo('127.0.0.1')).address();
+      ping(client);
+      await expect.poll(() => ports.at(-1)).toBe(port);
+      const before = sent;
+      await expect.poll(() => sent - before, { timeout: 20_000 }).toBeGreaterThan(1_000);
+    }
+    pours = false;
+    await poured;
   });
 
   test('[QT-05] a peer that keeps too many connection IDs to be asked for them all is followed, and told of as it was', async () => {

@@ -21,7 +21,9 @@ const AMPLIFICATION = 3;
 /** What a budget asks of its connection. */
 export interface BudgetSource {
   /** What was authentic, and what was written; asked seldom, as the engine takes its time to tell. */
-  stats(): Pick<EngineStats, 'packetsReceived' | 'bytesReceived' | 'streamBytesWritten'>;
+  stats(): Pick<EngineStats, 'packetsReceived' | 'bytesReceived'>;
+  /** Bytes of streams the engine has taken from us to send, each once. */
+  readonly streamBytesWritten: number;
   /** Bytes the peer may have sent in order on streams whose readers have not taken them yet. */
   readonly unreadBytes: number;
 }
@@ -94,13 +96,13 @@ export class ByteBudget {
   }
 
   #judge(): boolean {
-    const { packetsReceived, bytesReceived, streamBytesWritten } = this.#source.stats();
+    const { packetsReceived, bytesReceived } = this.#source.stats();
     const seconds = (performance.now() - this.#startMs) / 1_000;
     this.#idle = bytesReceived - LEAST_PACKET_BYTES * packetsReceived - this.#delivered;
     this.#bound =
       BASE_BYTES +
       BYTES_PER_SECOND * seconds +
-      Math.min(PER_PACKET_BYTES * packetsReceived, this.#delivered + streamBytesWritten) +
+      Math.min(PER_PACKET_BYTES * packetsReceived, this.#delivered + this.#source.streamBytesWritten) +
       // A bad path may bring everything twice.
       this.#delivered +
       this.#source.unreadBytes;

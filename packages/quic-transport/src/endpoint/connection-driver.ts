@@ -51,7 +51,9 @@ const BACKOFF = { factor: 3.5, roundTrips: 2, intervalMs: 50, settlingProbes: 6 
 const MAX_ACK_DELAY_MS = 25;
 const LONGEST_PROBE_TIMEOUT_MS = 1_000;
 /** A deadline later than this is no first probe timeout on any path. */
-const NO_PROBE_TIMEOUT_MS = 15_000;
+const NO_PROBE_TIMEOUT_MS = 5_000;
+/** Any frame that is not of a stream fits in. */
+const ROOMY_BYTES = 128;
 /** Before a round trip was measured; a refused client that hears nothing gives up by itself. */
 const HANDSHAKE_PROBE_TIMEOUT_MS = 50;
 
@@ -90,6 +92,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   #closing: Closing | null = null;
   #closeSaid = false;
   #keepsAlive = false;
+  #idleTimeoutMs = Number.POSITIVE_INFINITY;
   #keepAliveMs = Number.POSITIVE_INFINITY;
   readonly #handshakeDeadlineAtMs: number;
   #engineDeadlineAtMs = Number.POSITIVE_INFINITY;
@@ -128,6 +131,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   /** For the budget. */
   stats(): EngineStats {
     return this.engine.stats();
+  }
+
+  /** For the budget. */
+  get streamBytesWritten(): number {
+    return this.engine.streamBytesWritten;
   }
 
   /** For the budget. */
@@ -308,8 +316,16 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     while (this.engine.nextPathEvent() !== null);
     const deadlineMs = this.engine.deadlineMs;
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
+    if (this.#issued.isUnsettled) this.#settle(deadlineMs);
     if (this.pathWatcher !== null && deadlineMs !== null) this.#lookForBackoff(this.pathWatcher, deadlineMs, nowMs);
     this.#shared.timers.update(this);
+  }
+
+  #settle(deadlineMs: number | null): void {
+    // With less room than this something may wait for more, and not be in flight.
+    this.#issued.settle(this.#roomBytes() >= ROOMY_BYTES && this.#hasNothingInFlight(deadlineMs));
+    // Now they can be asked back, even if nothing more is heard.
+    if (!this.#issued.isUnsettled && this.#path.provingNumber !== null) this.mark();
   }
 
   /** Connection IDs are supplied when everything that somebody waits for has been sent. */
@@ -330,6 +346,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   onDeadline(nowMs: number): void {
     if (this.#engineDeadlineAtMs <= nowMs) {
       this.engine.onDeadline();
+      this.#issued.onDeadline();
       this.#engineDeadlineAtMs = Number.POSITIVE_INFINITY;
       // Deadlines are told in whole milliseconds: one that still stands was not due yet.
       if (this.engine.deadlineMs !== 0) this.#onProbeTimeout();
@@ -370,17 +387,23 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   #establish(): void {
     this.#established = true;
     this.#budget.establish();
+    this.#idleTimeoutMs = this.#effectiveIdleTimeoutMs();
     this.#keepAliveMs = this.#effectiveKeepAliveMs();
     if (this.#keepsAlive) this.#pingAtMs = nextPingAtMs(performance.now(), this.#keepAliveMs);
     this.#owner.onEstablished();
   }
 
-  /** More often than half the effective idle timeout, or the connection could die of a single lost PING. */
+  /** The smaller one of both ends, as far as they have one (RFC 9000 §10.1). */
+  #effectiveIdleTimeoutMs(): number {
+    const timeouts = [this.#timing.idleTimeoutMs, this.engine.peerIdleTimeoutMs].filter((timeoutMs) => timeoutMs > 0);
+    return Math.min(Number.POSITIVE_INFINITY, ...timeouts);
+  }
+
+  /** More often than half the idle timeout, or the connection could die of a single lost PING. */
   #effectiveKeepAliveMs(): number {
-    const { keepAliveMs, idleTimeoutMs } = this.#timing;
+    const { keepAliveMs } = this.#timing;
     if (keepAliveMs === 0) return Number.POSITIVE_INFINITY;
-    const timeouts = [idleTimeoutMs, this.engine.peerIdleTimeoutMs].filter((timeoutMs) => timeoutMs > 0);
-    return Math.min(keepAliveMs, ...timeouts.map((timeoutMs) => Math.max(1, Math.floor(timeoutMs / 2))));
+    return Math.min(keepAliveMs, Math.max(1, Math.floor(this.#idleTimeoutMs / 2)));
   }
 
   /**
@@ -390,7 +413,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   #sayGoodbye(words: LastDatagram, nowMs: number): ConnectionEnd | null {
     const closing = this.#closing;
     if (closing === null || this.#closeSaid) return null;
-    if (this.#established && nowMs < closing.giveUpAtMs && !this.#hasNothingInFlight) {
+    if (this.#established && nowMs < closing.giveUpAtMs && !this.#hasNothingInFlight(this.engine.deadlineMs)) {
       // Whether there is room is seen by trying: a PING is the smallest thing that needs some.
       const probe: LastDatagram = { bytes: null };
       this.engine.ping();
@@ -407,16 +430,14 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
    * The engine asks for its deadline of loss as long as anything is not acknowledged (RFC 9002 §6.2.1), and for the much
    * later one of idleness else; then there is room in every window.
    */
-  get #hasNothingInFlight(): boolean {
-    const { deadlineMs } = this.engine;
+  #hasNothingInFlight(deadlineMs: number | null): boolean {
+    if (deadlineMs === null) return true;
     // After a probe timeout, which doubles the next one, the two could be taken for each other.
-    const isLate = deadlineMs !== null && deadlineMs > NO_PROBE_TIMEOUT_MS;
-    return this.#allProbeTimeouts === 0 && isLate && this.#isIdleDeadline(deadlineMs);
+    return this.#allProbeTimeouts === 0 && deadlineMs > NO_PROBE_TIMEOUT_MS && this.#isIdleDeadline(deadlineMs);
   }
 
   #isIdleDeadline(deadlineMs: number): boolean {
-    const { idleTimeoutMs } = this.#timing;
-    return idleTimeoutMs > 0 && deadlineMs > idleTimeoutMs / 2;
+    return deadlineMs > this.#idleTimeoutMs / 2;
   }
 
   /** Sends what the engine has, bounded. @param words receives a copy of the last datagram. */

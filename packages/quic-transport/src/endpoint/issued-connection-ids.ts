@@ -1,6 +1,7 @@
 import type { EngineConnection } from '../engine/port.ts';
 import type { Addressee, ConnectionIds, IssuedConnectionId } from './connection-ids.ts';
 import { connectionIdKey } from './packet-header.ts';
+import { Settlement } from './settlement.ts';
 import type { UdpSocket } from './udp-socket.ts';
 
 /** An ID of ours that the peer may use. */
@@ -8,14 +9,16 @@ interface LiveId {
   readonly key: string;
   /** Counts up in the order of issue. */
   readonly number: number;
-  /** IDs issued together go out in one packet. */
-  readonly batch: number;
+  /** When it was issued, for the {@link Settlement}. */
+  readonly epoch: number;
   /** The peer was told to retire it. */
   askedBack: boolean;
 }
 
 /** IDs kept with the peer: one in use, and spare ones so that it can change its path (RFC 9000 §5.1.1). */
 const STOCK = 4;
+/** Of the ID of the handshake, which no frame has brought. */
+const BEFORE_ALL = -1;
 /** A peer that keeps more IDs than this would need too many frames to be asked for all of them back. */
 const MAX_RENEWABLE = 16;
 /** NEW_CONNECTION_ID with an ID of the greatest length (RFC 9000 §19.15). */
@@ -41,8 +44,8 @@ export class IssuedConnectionIds {
   /** The oldest first. */
   readonly #live: LiveId[] = [];
   readonly #retired: string[] = [];
-  /** Batches of which the peer has used or retired an ID: it has got them. */
-  readonly #known = new Set<number>();
+  readonly #settlement = new Settlement();
+  #newestEpoch = BEFORE_ALL;
   /** The ID a client chose for its first packets. It leads here to the end, so that a replay of them stays harmless. */
   readonly #initialKey: string | null;
   /**
@@ -52,7 +55,6 @@ export class IssuedConnectionIds {
   readonly #sourceKey: string;
   #hasFailed = false;
   #nextNumber = 0;
-  #nextBatch = 0;
 
   /** @param source the ID of the handshake. @param initial the one the client chose, where it leads here. */
   constructor(
@@ -67,8 +69,7 @@ export class IssuedConnectionIds {
     this.#addressee = addressee;
     this.#initialKey = initial === null ? null : ids.add(initial, addressee);
     this.#sourceKey = ids.add(source, addressee);
-    this.#remember(this.#sourceKey, this.#nextBatch++);
-    this.#known.add(0);
+    this.#remember(this.#sourceKey, BEFORE_ALL);
   }
 
   /** Every key that leads somewhere because of this connection. */
@@ -87,40 +88,50 @@ export class IssuedConnectionIds {
     const limit = this.#engine.connectionIdLimit;
     // One below the limit, where that leaves a spare one: room in which IDs can be renewed in one go.
     const stock = Math.min(STOCK, Math.max(2, limit - 1));
-    if (this.#live.length >= stock) return;
-    const batch = this.#nextBatch++;
     while (this.#live.length < stock && this.#engine.connectionIdsWanted > 0) {
-      if (!this.#issue(batch)) return;
+      if (!this.#issue()) return;
     }
   }
 
   /**
    * Issues IDs until the peer has been asked to retire all that are older than `number`, as far as that is possible now:
-   * an ID is asked back only when the peer is known to have it, and only a few may wait to be retired. To be called again
-   * when the peer has used or retired one.
+   * an ID is asked back only when the frame that brought it is settled, and only a few may wait to be retired. To be called
+   * again whenever something was heard.
    * @param roomBytes size of the datagram that is sent next; the IDs issued now have to go in that one.
    */
   renew(number: number, roomBytes: number): void {
     if (this.#engine.connectionIdLimit > MAX_RENEWABLE) return;
-    const batch = this.#nextBatch++;
     for (let room = roomBytes - PACKET_BYTES; room >= FRAME_BYTES; room -= FRAME_BYTES) {
       const oldest = this.#live.find(({ askedBack }) => !askedBack);
       if (oldest === undefined || oldest.number >= number) return;
       const mayReplace = this.#engine.connectionIdsWanted === 0;
-      if (mayReplace && !this.#known.has(oldest.batch)) return;
-      if (!(mayReplace ? this.#replace(oldest, batch) : this.#issue(batch))) return;
+      if (mayReplace && !this.#settlement.isSettled(oldest.epoch)) return;
+      if (!(mayReplace ? this.#replace(oldest) : this.#issue())) return;
     }
   }
 
+  /** A deadline of the engine's has passed. */
+  onDeadline(): void {
+    this.#settlement.onDeadline();
+  }
+
+  /** Whether the engine may send one of the IDs again. Then {@link settle} is to be called at the end of each turn. */
+  get isUnsettled(): boolean {
+    return !this.#settlement.isSettled(this.#newestEpoch);
+  }
+
+  /** @param isQuiet whether everything that had to be sent has been sent, and nothing is in flight. */
+  settle(isQuiet: boolean): void {
+    if (isQuiet) this.#settlement.onQuiet();
+    else this.#settlement.look(this.#engine);
+  }
+
   /**
-   * An authentic packet was addressed to the ID of `key`.
-   * @returns the number of that ID; -1 for the one a client chose itself, and for a retired one.
+   * @param key of the ID an authentic packet was addressed to.
+   * @returns its number; -1 for the one a client chose itself, and for a retired one.
    */
-  onUsed(key: string): number {
-    const id = this.#live.find((live) => live.key === key);
-    if (id === undefined) return -1;
-    this.#known.add(id.batch);
-    return id.number;
+  numberOf(key: string): number {
+    return this.#live.find((live) => live.key === key)?.number ?? -1;
   }
 
   /**
@@ -139,27 +150,26 @@ export class IssuedConnectionIds {
 
   #retire(key: string): void {
     const index = this.#live.findIndex((live) => live.key === key);
-    const [gone] = index < 0 ? [] : this.#live.splice(index, 1);
-    if (gone !== undefined) this.#known.add(gone.batch);
+    if (index >= 0) this.#live.splice(index, 1);
     this.#ids.redirect([key], NOBODY);
     if (key === this.#sourceKey) return;
     this.#retired.push(key);
     if (this.#retired.length > RETIRED_KEPT) this.#ids.remove(this.#retired.shift() as string);
   }
 
-  #issue(batch: number): boolean {
+  #issue(): boolean {
     const created = this.#create();
     if (created === null) return false;
     this.#engine.issueConnectionId(created.id, created.resetToken);
-    this.#remember(this.#ids.add(created.id, this.#addressee), batch);
+    this.#remember(this.#ids.add(created.id, this.#addressee), this.#settlement.epoch);
     return true;
   }
 
-  #replace(oldest: LiveId, batch: number): boolean {
+  #replace(oldest: LiveId): boolean {
     const created = this.#create();
     if (created === null || !this.#engine.replaceConnectionId(created.id, created.resetToken)) return false;
     oldest.askedBack = true;
-    this.#remember(this.#ids.add(created.id, this.#addressee), batch);
+    this.#remember(this.#ids.add(created.id, this.#addressee), this.#settlement.epoch);
     return true;
   }
 
@@ -174,11 +184,8 @@ export class IssuedConnectionIds {
     }
   }
 
-  #remember(key: string, batch: number): void {
-    this.#live.push({ key, number: this.#nextNumber++, batch, askedBack: false });
-    // Batches without a live ID are of no more interest.
-    if (this.#known.size > 2 * MAX_RENEWABLE) {
-      for (const known of this.#known) if (!this.#live.some((live) => live.batch === known)) this.#known.delete(known);
-    }
+  #remember(key: string, epoch: number): void {
+    this.#live.push({ key, number: this.#nextNumber++, epoch, askedBack: false });
+    this.#newestEpoch = epoch;
   }
 }

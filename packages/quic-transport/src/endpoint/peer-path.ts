@@ -102,7 +102,7 @@ export class PeerPath {
       this.#awaited = null;
       return { changed: true, answered: true };
     }
-    const usedNumber = key === null ? -1 : this.#issued.onUsed(key);
+    const usedNumber = key === null ? -1 : this.#issued.numberOf(key);
     const ids = { usedNumber, nextNumber: this.#issued.nextNumber };
     const hadClaim = !this.#peer.isProved;
     const whereabouts = this.#peer.onAuthentic(from, bytes, ids, nowMs + this.#proofMs);

@@ -112,8 +112,6 @@ export interface EngineStats {
   readonly packetsReceived: number;
   /** Bytes of those packets. */
   readonly bytesReceived: number;
-  /** Bytes of streams the engine has taken from us to send, each once. */
-  readonly streamBytesWritten: number;
   readonly packetsSent: number;
   readonly packetsLost: number;
 }
@@ -214,6 +212,10 @@ export interface EngineConnection {
 
   /** Smoothed round-trip time, in milliseconds. */
   readonly rttMs: number;
+  /** Bytes that may be in flight (RFC 9002 §7). */
+  readonly congestionWindowBytes: number;
+  /** Bytes of streams the engine has taken from us to send, each once. */
+  readonly streamBytesWritten: number;
   /** The peer's `max_idle_timeout` in milliseconds (RFC 9000 §18.2); 0 for none, and before the handshake. */
   readonly peerIdleTimeoutMs: number;
   /** The peer's `active_connection_id_limit` (RFC 9000 §18.2): IDs of ours it keeps; 0 before the handshake. */
@@ -224,8 +226,8 @@ export interface EngineConnection {
   issueConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): void;
   /**
    * Issues one that takes the place of the oldest, which the peer is asked to retire (Retire Prior To, RFC 9000 §19.15).
-   * The caller has made sure that the peer knows the oldest: this engine would send a lost NEW_CONNECTION_ID again with
-   * a Retire Prior To above its own number, which breaks the protocol.
+   * The caller has made sure that the frame that brought the oldest was acknowledged, and no copy of it is in flight: this
+   * engine would send a lost NEW_CONNECTION_ID again with a Retire Prior To above its own number, which breaks the protocol.
    * @returns false when too many already wait to be retired; nothing is issued then.
    */
   replaceConnectionId(connectionId: Uint8Array, resetToken: Uint8Array): boolean;

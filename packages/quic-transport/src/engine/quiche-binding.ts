@@ -46,6 +46,7 @@ export interface NativeCloseError {
 export interface NativePathStats {
   readonly active: boolean;
   readonly rtt: number;
+  readonly cwnd: number;
 }
 
 export interface NativeConnection {

@@ -299,6 +299,14 @@ class QuicheConnection implements EngineConnection {
     return this.#native.pathStats().find((path) => path.active)?.rtt ?? 0;
   }
 
+  get congestionWindowBytes(): number {
+    return this.#native.pathStats().find((path) => path.active)?.cwnd ?? 0;
+  }
+
+  get streamBytesWritten(): number {
+    return this.#streamBytesWritten;
+  }
+
   /** Reads the peer's transport parameters once, as the engine takes its time to tell them. */
   #learnFromPeer(): void {
     if (this.#connectionIdLimit > 0 || !this.established) return;
@@ -367,7 +375,6 @@ class QuicheConnection implements EngineConnection {
     return {
       packetsReceived: recv,
       bytesReceived: recvBytes,
-      streamBytesWritten: this.#streamBytesWritten,
       packetsSent: sent,
       packetsLost: lost,
     };
