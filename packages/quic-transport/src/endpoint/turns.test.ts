@@ -40,6 +40,20 @@ test('[TC-01] a reader that comes between input and output is polled for input a
   expect(taker.steps).toEqual(['input', 'output', 'input', 'output']);
 });
 
+test('[TC-01] handlers that await what is at hand go on before output, however often they do', async () => {
+  const pump = new Turns(raise);
+  const taker = new Taker();
+  taker.onInput = async () => {
+    taker.onInput = () => undefined;
+    for (let step = 1; step <= 5; step++) await null;
+    taker.steps.push('answer');
+    pump.mark(taker);
+  };
+  pump.mark(taker);
+  await turns(2);
+  expect(taker.steps).toEqual(['input', 'answer', 'output']);
+});
+
 test('[TC-01] what stanza streams are given to send during input is handed over before output, in the same turn', async () => {
   const pump = new Turns(raise);
   const [taker, other] = [new Taker(), new Taker()];
