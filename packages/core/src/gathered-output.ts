@@ -10,10 +10,12 @@ export function gatherOutput(handOver: () => void): void {
 /**
  * Hands over now what stanza streams have been given to send, all of them at once, instead of on the next tick. For a
  * transport that has just delivered everything that came in this turn of the event loop: the answers leave with it.
+ * @returns whether there was anything.
  */
-export function handOverOutput(): void {
+export function handOverOutput(): boolean {
   const due = gathered;
-  if (due.length === 0) return;
+  if (due.length === 0) return false;
   gathered = [];
   for (const handOver of due) handOver();
+  return true;
 }

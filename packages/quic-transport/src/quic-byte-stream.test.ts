@@ -24,7 +24,7 @@ function stage() {
     mark: () => undefined,
     markForInput: () => undefined,
     awaitWritable: () => undefined,
-    comesAfter: () => false,
+    mustWait: () => false,
     delivered: () => undefined,
     onFinished: () => calls.push('finished'),
   };

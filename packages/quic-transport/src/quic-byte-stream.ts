@@ -15,8 +15,8 @@ export interface ByteStreamHost {
   markForInput(): void;
   /** The stream waits until the engine takes more: call `onWritable` at the next chance. */
   awaitWritable(stream: QuicByteStream): void;
-  /** Whether a more urgent stream waits already. */
-  comesAfter(stream: QuicByteStream): boolean;
+  /** Whether it has to wait: a more urgent stream does, or all do for a moment. */
+  mustWait(stream: QuicByteStream): boolean;
   /** Bytes of the peer were handed to the reader. */
   delivered(bytes: number): void;
   /** Both directions are over, as far as this side is concerned. */
@@ -180,9 +180,9 @@ export class QuicByteStream extends Duplex implements BlockedStream {
     done(error);
   }
 
-  /** Room that has come free belongs to more urgent streams that wait for it; later in this turn it is our turn. */
+  /** Room that has come free belongs to more urgent streams that wait for it; later in this turn it may be ours. */
   #offerInOrder(bytes: Uint8Array, fin: boolean, done: Callback): void {
-    if (this.#writing.state === 'idle' && this.#host.comesAfter(this)) this.#block(bytes, fin, done);
+    if (this.#writing.state === 'idle' && this.#host.mustWait(this)) this.#block(bytes, fin, done);
     else this.#offer(bytes, fin, done);
   }
 

@@ -279,8 +279,8 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
     this.#blocked.add(stream);
   }
 
-  comesAfter(stream: QuicByteStream): boolean {
-    return this.#blocked.comesAfter(stream);
+  mustWait(stream: QuicByteStream): boolean {
+    return this.#driver.holdsBack || this.#blocked.comesAfter(stream);
   }
 
   delivered(bytes: number): void {

@@ -21,7 +21,11 @@ class Arrivals {
 
   constructor(stream: StanzaStream) {
     this.#failure = new Promise((_, reject) => {
-      stream.stanzas$.subscribe({ next: ({ attributes }) => this.#take(Number(attributes.id)), error: reject });
+      stream.stanzas$.subscribe({
+        next: ({ attributes }) => this.#take(Number(attributes.id)),
+        error: reject,
+        complete: () => reject(new Error('the stream has ended')),
+      });
     });
     this.#failure.catch(() => undefined);
     stream.connection.path$.subscribe({

@@ -6,8 +6,10 @@ import { type ConnectionEnd, endOfEngine, isOurs } from './connection-end.ts';
 import type { Addressee } from './connection-ids.ts';
 import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './driver-owner.ts';
 import { IssuedConnectionIds } from './issued-connection-ids.ts';
-import { nextPingAtMs } from './keep-alive.ts';
+import { KeepAlive } from './keep-alive.ts';
+import { LossDeadline } from './loss-deadline.ts';
 import { PeerPath } from './peer-path.ts';
+import { probeTimeoutOf, Silence } from './silence.ts';
 import type { Deadlined } from './timer-queue.ts';
 import type { TurnTaker } from './turns.ts';
 import type { UdpSocket } from './udp-socket.ts';
@@ -40,20 +42,8 @@ const LEAST_DATAGRAM_BYTES = 64;
  * the time before was lost (RFC 9002 §6.1.1), and the peer may answer each with three times its size.
  */
 const PINGS_OF_A_MOVE = 4;
-/**
- * The engine knows the reset token of the handshake's connection ID only. But a server that answers every probe, and with
- * nothing that could be read, has forgotten the connection; nobody who cannot keep its own answers away can feign that.
- */
-const FORGOTTEN = { probeTimeouts: 3, meaninglessAnswers: 2 };
-/** A probe timeout so many times the usual one has been doubled twice. Asked for seldom, as the round trip takes its time to tell. */
-const BACKOFF = { factor: 3.5, roundTrips: 2, intervalMs: 50, settlingProbes: 6 };
-/** `max_ack_delay` of RFC 9000 §18.2, part of every probe timeout (RFC 9002 §6.2.1). */
-const MAX_ACK_DELAY_MS = 25;
-const LONGEST_PROBE_TIMEOUT_MS = 1_000;
-/** A deadline later than this is no first probe timeout on any path. */
-const NO_PROBE_TIMEOUT_MS = 5_000;
-/** Any frame that is not of a stream fits in. */
-const ROOMY_BYTES = 128;
+/** NEW_CONNECTION_ID fits in, with an acknowledgement. */
+const ROOMY_BYTES = 112;
 /** Before a round trip was measured; a refused client that hears nothing gives up by itself. */
 const HANDSHAKE_PROBE_TIMEOUT_MS = 50;
 
@@ -72,13 +62,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   /** Of the ID the last datagram was addressed to. */
   #lastKey: string | null = null;
   #pingsDue = 0;
-  #backoffLookAtMs = 0;
-  /** Probe timeouts since something authentic came, or a client moved. */
-  #probeTimeouts = 0;
-  /** The same, whether it moved or not. */
-  #allProbeTimeouts = 0;
-  /** Datagrams since then that were not: a server that has forgotten us sends such ones (RFC 9000 §10.3). */
-  #meaninglessAnswers = 0;
   /** Streams can be used: the handshake is complete, or early data has a part in it. */
   #isOpen: boolean;
   #established = false;
@@ -87,16 +70,17 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   /** The peer broke the protocol: the engine's next datagram says so. */
   #violated = false;
   #overloaded = false;
-  #forgotten = false;
   /** The end is of our making, and waits for room to be said. */
   #closing: Closing | null = null;
   #closeSaid = false;
-  #keepsAlive = false;
+  readonly #silence = new Silence();
+  readonly #keepAlive = new KeepAlive();
+  readonly #lossDeadline = new LossDeadline();
+  #holdUntilMs = 0;
+  /** Known when the connection is established; `Infinity` for none. */
   #idleTimeoutMs = Number.POSITIVE_INFINITY;
-  #keepAliveMs = Number.POSITIVE_INFINITY;
   readonly #handshakeDeadlineAtMs: number;
   #engineDeadlineAtMs = Number.POSITIVE_INFINITY;
-  #pingAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     role: 'client' | 'server',
@@ -145,7 +129,12 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
 
   /** Whether a probe timeout has passed since something came. */
   get isSilent(): boolean {
-    return this.#probeTimeouts > 0;
+    return this.#silence.isOnThisPath;
+  }
+
+  /** Whether nothing new is to be written to streams for a moment. `onOutput` of the owner comes when it is over. */
+  get holdsBack(): boolean {
+    return this.#holdUntilMs > 0;
   }
 
   /** From now on `owner` is told what happens; for the moment when a handshake becomes a connection. */
@@ -155,10 +144,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
 
   /** Whether PINGs keep the connection alive now; on while it has streams (RFC 9000 §10.1.2). */
   set keepsAlive(value: boolean) {
-    if (this.#keepsAlive === value) return;
-    this.#keepsAlive = value;
-    this.#pingAtMs = value ? nextPingAtMs(performance.now(), this.#keepAliveMs) : Number.POSITIVE_INFINITY;
-    this.mark();
+    if (this.#keepAlive.turn(value)) this.mark();
   }
 
   /** There is something to do in this turn. */
@@ -184,10 +170,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
       return;
     }
     const isNews =
-      this.#established && (this.#allProbeTimeouts > 0 || this.#path.isNews(socket, remoteAddress, remotePort));
+      this.#established && (this.#silence.isOnAnyPath || this.#path.isNews(socket, remoteAddress, remotePort));
     if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket }, key);
     else this.#hand(datagram);
-    this.mark();
+    this.markForInput();
   }
 
   /**
@@ -221,12 +207,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     const before = engine.stats().packetsReceived;
     this.#hand(datagram);
     if (engine.stats().packetsReceived === before) {
-      this.#meaninglessAnswers += 1;
+      this.#silence.onMeaningless();
       return;
     }
-    this.#probeTimeouts = 0;
-    this.#allProbeTimeouts = 0;
-    this.#meaninglessAnswers = 0;
+    this.#silence.onAuthentic();
     if (!this.#path.isNews(from.socket, from.remoteAddress, from.remotePort)) return;
     const has = this.#path.onAuthentic(from, length, key, performance.now());
     if (has.changed) this.#owner.onPathChanged();
@@ -240,12 +224,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
    */
   moveTo(carrier: Carrier): void {
     if (this.#ended) return;
-    this.#probeTimeouts = 0;
     this.#pingsDue = PINGS_OF_A_MOVE;
-    // What was doubled on the old path stays so until the new one has had time to acknowledge something.
     const nowMs = performance.now();
     const nextProbeAtMs = Number.isFinite(this.#engineDeadlineAtMs) ? Math.max(nowMs, this.#engineDeadlineAtMs) : nowMs;
-    this.#backoffLookAtMs = nextProbeAtMs + BACKOFF.settlingProbes * this.probeTimeoutMs;
+    this.#silence.onMoved(nextProbeAtMs, this.probeTimeoutMs);
     this.#path.moveTo(carrier);
     this.mark();
   }
@@ -303,7 +285,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   }
 
   #letOut(nowMs: number): void {
-    if (this.#isOpen) this.#owner.onOutput();
+    if (this.#isOpen && !this.holdsBack) this.#owner.onOutput();
     const words: LastDatagram = { bytes: null };
     const kept = this.#violated ? words : null;
     const failure = this.#transmit(kept) ?? this.#replaceRetired(kept) ?? this.#sayGoodbye(words, nowMs);
@@ -316,16 +298,21 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     while (this.engine.nextPathEvent() !== null);
     const deadlineMs = this.engine.deadlineMs;
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
-    if (this.#issued.isUnsettled) this.#settle(deadlineMs);
-    if (this.pathWatcher !== null && deadlineMs !== null) this.#lookForBackoff(this.pathWatcher, deadlineMs, nowMs);
+    // A client asks none of its IDs back.
+    if (this.#role === 'server' && this.#issued.isUnsettled) this.#settle(deadlineMs, nowMs);
+    if (this.pathWatcher !== null && deadlineMs !== null && deadlineMs <= this.#idleTimeoutMs / 2) {
+      this.#silence.lookForBackoff(this.pathWatcher, this.engine, deadlineMs, nowMs);
+    }
     this.#shared.timers.update(this);
   }
 
-  #settle(deadlineMs: number | null): void {
+  #settle(deadlineMs: number | null, nowMs: number): void {
+    const didHoldBack = this.holdsBack;
     // With less room than this something may wait for more, and not be in flight.
-    this.#issued.settle(this.#roomBytes() >= ROOMY_BYTES && this.#hasNothingInFlight(deadlineMs));
-    // Now they can be asked back, even if nothing more is heard.
-    if (!this.#issued.isUnsettled && this.#path.provingNumber !== null) this.mark();
+    const isQuiet = this.#roomBytes() >= ROOMY_BYTES && this.#hasNothingInFlight(deadlineMs);
+    this.#holdUntilMs = this.#issued.settle(isQuiet, nowMs);
+    // Writers go on; and where something is to be proved, IDs can be asked back now, even if nothing more is heard.
+    if (didHoldBack !== this.holdsBack || (isQuiet && this.#path.provingNumber !== null)) this.mark();
   }
 
   /** Connection IDs are supplied when everything that somebody waits for has been sent. */
@@ -334,62 +321,46 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   }
 
   get deadlineAtMs(): number {
-    const own = this.#established ? this.#pingAtMs : this.#handshakeDeadlineAtMs;
+    const own = this.#established ? this.#keepAlive.dueAtMs : this.#handshakeDeadlineAtMs;
     return Math.min(
       this.#engineDeadlineAtMs,
       own,
       this.#path.deadlineAtMs,
       this.#closing?.giveUpAtMs ?? Number.POSITIVE_INFINITY,
+      this.holdsBack ? this.#holdUntilMs : Number.POSITIVE_INFINITY,
     );
   }
 
   onDeadline(nowMs: number): void {
     if (this.#engineDeadlineAtMs <= nowMs) {
       this.engine.onDeadline();
-      this.#issued.onDeadline();
       this.#engineDeadlineAtMs = Number.POSITIVE_INFINITY;
       // Deadlines are told in whole milliseconds: one that still stands was not due yet.
-      if (this.engine.deadlineMs !== 0) this.#onProbeTimeout();
+      if (this.engine.deadlineMs !== 0) this.#onProbeTimeout(nowMs);
     }
     if (this.#path.deadlineAtMs <= nowMs) this.#path.giveUp();
-    if (this.#pingAtMs <= nowMs) {
+    if (this.#keepAlive.dueAtMs <= nowMs) {
       this.engine.ping();
-      this.#pingAtMs = nextPingAtMs(nowMs, this.#keepAliveMs);
+      this.#keepAlive.schedule(nowMs);
     }
     this.mark();
   }
 
-  /**
-   * Where only our direction is dead, the peer is heard all the time, and each stanza we send puts the probe timeout off. But
-   * the engine doubles it with each that passes without an acknowledgement, and that can be seen.
-   */
-  #lookForBackoff(watcher: PathWatcher, deadlineMs: number, nowMs: number): void {
-    if (
-      this.#isIdleDeadline(deadlineMs) ||
-      deadlineMs < BACKOFF.factor * MAX_ACK_DELAY_MS ||
-      nowMs < this.#backoffLookAtMs
-    )
-      return;
-    this.#backoffLookAtMs = nowMs + BACKOFF.intervalMs;
-    const usualMs = BACKOFF.roundTrips * this.engine.rttMs + MAX_ACK_DELAY_MS;
-    if (deadlineMs >= BACKOFF.factor * usualMs) watcher.onBackoff();
+  #onProbeTimeout(nowMs: number): void {
+    this.#lossDeadline.onPassed(nowMs, this.engine.rttMs);
+    const inARow = this.#silence.onProbeTimeout();
+    if (!this.#isForgotten) this.pathWatcher?.onSilence(inARow);
   }
 
-  #onProbeTimeout(): void {
-    this.#probeTimeouts += 1;
-    this.#allProbeTimeouts += 1;
-    const isForgotten =
-      this.#allProbeTimeouts >= FORGOTTEN.probeTimeouts && this.#meaninglessAnswers >= FORGOTTEN.meaninglessAnswers;
-    if (isForgotten && this.#role === 'client') this.#forgotten = true;
-    else this.pathWatcher?.onSilence(this.#probeTimeouts);
+  get #isForgotten(): boolean {
+    return this.#role === 'client' && this.#silence.meansForgotten;
   }
 
   #establish(): void {
     this.#established = true;
     this.#budget.establish();
     this.#idleTimeoutMs = this.#effectiveIdleTimeoutMs();
-    this.#keepAliveMs = this.#effectiveKeepAliveMs();
-    if (this.#keepsAlive) this.#pingAtMs = nextPingAtMs(performance.now(), this.#keepAliveMs);
+    this.#keepAlive.establish(this.#timing.keepAliveMs, this.#idleTimeoutMs);
     this.#owner.onEstablished();
   }
 
@@ -397,13 +368,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   #effectiveIdleTimeoutMs(): number {
     const timeouts = [this.#timing.idleTimeoutMs, this.engine.peerIdleTimeoutMs].filter((timeoutMs) => timeoutMs > 0);
     return Math.min(Number.POSITIVE_INFINITY, ...timeouts);
-  }
-
-  /** More often than half the idle timeout, or the connection could die of a single lost PING. */
-  #effectiveKeepAliveMs(): number {
-    const { keepAliveMs } = this.#timing;
-    if (keepAliveMs === 0) return Number.POSITIVE_INFINITY;
-    return Math.min(keepAliveMs, Math.max(1, Math.floor(this.#idleTimeoutMs / 2)));
   }
 
   /**
@@ -426,18 +390,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     return this.#transmit(words);
   }
 
-  /**
-   * The engine asks for its deadline of loss as long as anything is not acknowledged (RFC 9002 §6.2.1), and for the much
-   * later one of idleness else; then there is room in every window.
-   */
   #hasNothingInFlight(deadlineMs: number | null): boolean {
-    if (deadlineMs === null) return true;
-    // After a probe timeout, which doubles the next one, the two could be taken for each other.
-    return this.#allProbeTimeouts === 0 && deadlineMs > NO_PROBE_TIMEOUT_MS && this.#isIdleDeadline(deadlineMs);
-  }
-
-  #isIdleDeadline(deadlineMs: number): boolean {
-    return deadlineMs > this.#idleTimeoutMs / 2;
+    return this.#lossDeadline.isOfIdleness(deadlineMs, this.#idleTimeoutMs, this.engine);
   }
 
   /** Sends what the engine has, bounded. @param words receives a copy of the last datagram. */
@@ -491,7 +445,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
 
   #judgeEnd(nowMs: number): ConnectionEnd | null {
     if (this.#refused) return { type: 'refused' };
-    if (this.#forgotten) return { type: 'forgotten' };
+    if (this.#isForgotten) return { type: 'forgotten' };
     const end = endOfEngine(this.engine, { wasEstablished: this.#established, closeWasSaid: this.#closeSaid });
     if (end !== null) return this.#overloaded && isOurs(end) ? { type: 'excessive-load' } : end;
     if (!this.#established && nowMs >= this.#handshakeDeadlineAtMs) return { type: 'handshake-timeout' };
@@ -526,6 +480,6 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   /** How long it takes to see that an answer does not come (RFC 9002 §6.2.1), in milliseconds. */
   get probeTimeoutMs(): number {
     if (!this.#established) return HANDSHAKE_PROBE_TIMEOUT_MS;
-    return Math.min(3 * this.engine.rttMs + MAX_ACK_DELAY_MS, LONGEST_PROBE_TIMEOUT_MS);
+    return probeTimeoutOf(this.engine.rttMs);
   }
 }

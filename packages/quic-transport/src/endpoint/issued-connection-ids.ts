@@ -110,20 +110,19 @@ export class IssuedConnectionIds {
     }
   }
 
-  /** A deadline of the engine's has passed. */
-  onDeadline(): void {
-    this.#settlement.onDeadline();
-  }
-
   /** Whether the engine may send one of the IDs again. Then {@link settle} is to be called at the end of each turn. */
   get isUnsettled(): boolean {
     return !this.#settlement.isSettled(this.#newestEpoch);
   }
 
-  /** @param isQuiet whether everything that had to be sent has been sent, and nothing is in flight. */
-  settle(isQuiet: boolean): void {
-    if (isQuiet) this.#settlement.onQuiet();
-    else this.#settlement.look(this.#engine);
+  /**
+   * @param isQuiet whether everything that had to be sent has been sent, and nothing is in flight.
+   * @returns until when nothing new is to be sent, so that it becomes quiet; 0 where everything may go on.
+   */
+  settle(isQuiet: boolean, nowMs: number): number {
+    if (!isQuiet) return this.#settlement.onRestless(nowMs, this.#engine.streamBytesWritten);
+    this.#settlement.onQuiet();
+    return 0;
   }
 
   /**

@@ -14,8 +14,8 @@ export interface TurnTaker {
  * acknowledgement and one write for many packets.
  *
  * Input and output are two steps, so that what handlers send during the first leaves in the same turn, along with the
- * acknowledgement of what it answers. Between the two, stanza streams hand over the texts they have gathered, and handlers that
- * have something to await go on, as far as they get without leaving the turn: an answer of theirs is no slower.
+ * acknowledgement of what it answers. Between the two, stanza streams hand over the texts they have gathered. If there are none
+ * yet, handlers that await something go on first, as far as they get without leaving the turn.
  */
 export class Turns {
   #marked = new Set<TurnTaker>();
@@ -54,15 +54,20 @@ export class Turns {
         this.#onFault(thrown);
       }
     }
-    handOverOutput();
+    // Answers that are there already do not wait for others.
+    if (this.#handOver()) this.#pollOutput();
     // A tick that is asked for in a microtask comes when there is no microtask left, however many of them awaited another.
-    queueMicrotask(this.#afterMicrotasks);
+    else queueMicrotask(this.#afterMicrotasks);
   };
 
-  readonly #afterMicrotasks = (): void => process.nextTick(this.#pollOutput);
+  readonly #afterMicrotasks = (): void => process.nextTick(this.#pollLateOutput);
 
-  readonly #pollOutput = (): void => {
-    handOverOutput();
+  readonly #pollLateOutput = (): void => {
+    this.#handOver();
+    this.#pollOutput();
+  };
+
+  #pollOutput(): void {
     const taken = this.#marked;
     this.#marked = this.#next;
     this.#next = new Set();
@@ -76,5 +81,14 @@ export class Turns {
         this.#onFault(thrown);
       }
     }
-  };
+  }
+
+  #handOver(): boolean {
+    try {
+      return handOverOutput();
+    } catch (thrown) {
+      this.#onFault(thrown);
+      return true;
+    }
+  }
 }

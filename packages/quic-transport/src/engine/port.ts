@@ -212,8 +212,6 @@ export interface EngineConnection {
 
   /** Smoothed round-trip time, in milliseconds. */
   readonly rttMs: number;
-  /** Bytes that may be in flight (RFC 9002 §7). */
-  readonly congestionWindowBytes: number;
   /** Bytes of streams the engine has taken from us to send, each once. */
   readonly streamBytesWritten: number;
   /** The peer's `max_idle_timeout` in milliseconds (RFC 9000 §18.2); 0 for none, and before the handshake. */

@@ -46,7 +46,6 @@ export interface NativeCloseError {
 export interface NativePathStats {
   readonly active: boolean;
   readonly rtt: number;
-  readonly cwnd: number;
 }
 
 export interface NativeConnection {

@@ -299,10 +299,6 @@ class QuicheConnection implements EngineConnection {
     return this.#native.pathStats().find((path) => path.active)?.rtt ?? 0;
   }
 
-  get congestionWindowBytes(): number {
-    return this.#native.pathStats().find((path) => path.active)?.cwnd ?? 0;
-  }
-
   get streamBytesWritten(): number {
     return this.#streamBytesWritten;
   }

@@ -40,6 +40,8 @@ export class RawQuicClient {
   readonly sent: Buffer[] = [];
   /** Set to take datagrams away from the engine: a peer that has vanished, or a test that wants to see them. */
   onDatagram: ((datagram: Buffer) => void) | null = null;
+  /** While it is set nothing leaves. */
+  isSilent = false;
   readonly #sockets: dgram.Socket[] = [];
   readonly #port: number;
   readonly #host: string;
@@ -52,7 +54,6 @@ export class RawQuicClient {
   #timer: NodeJS.Timeout | undefined;
   #scheduled = false;
   #stopped = false;
-  #silent = false;
 
   private constructor(options: RawClientOptions, socket: dgram.Socket) {
     this.#port = options.port;
@@ -125,7 +126,7 @@ export class RawQuicClient {
   flush(): void {
     if (this.#stopped) return;
     this.#read();
-    if (!this.#silent) {
+    if (!this.isSilent) {
       for (const datagram of this.datagrams()) this.send(datagram);
     }
     clearTimeout(this.#timer);
@@ -157,7 +158,7 @@ export class RawQuicClient {
 
   /** From now on nothing leaves and nothing is heard: the peer has vanished. */
   vanish(): void {
-    this.#silent = true;
+    this.isSilent = true;
     this.onDatagram = () => undefined;
   }
 
