@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StreamError } from '@stanzaport/core';
 import { firstValueFrom, take, toArray } from 'rxjs';
-import { afterEach, describe, expect, test } from 'vitest';
-import { parseLongHeader } from '../src/endpoint/packet-header.ts';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
+import { isLoneHandshakePacket, type LongHeader, parseLongHeader } from '../src/endpoint/packet-header.ts';
 import type { QuicListener } from '../src/index.ts';
 import { forgeInitial, frame } from './engine/packet-forge.ts';
 import { closeCodeIn } from './tools/initial-frames.ts';
@@ -94,6 +94,55 @@ describe('Initial packets', () => {
     socket.close();
     expect(bytes).toBeGreaterThan(0);
     expect(bytes).toBeLessThanOrEqual(3 * initial.length);
+  });
+
+  describe('and a certificate far longer than three times what a client sends', () => {
+    const sum = (datagrams: readonly Buffer[]): number => datagrams.reduce((bytes, { length }) => bytes + length, 0);
+
+    /** A client that goes silent once `isEnough` of what it has sent. */
+    async function beginHandshake(isEnough: (sent: readonly Buffer[]) => boolean) {
+      const ca = await testCa();
+      const dnsNames = [DOMAIN, ...Array.from({ length: 650 }, (_, index) => `${index}.example`)];
+      const { chainPem, keyPem } = await ca.issue({ dnsNames });
+      const listener = await listen({
+        domains: [],
+        credentials: [{ domain: DOMAIN, cert: chainPem, key: keyPem }],
+        limits: { handshakeTimeoutMs: 3_000 },
+      });
+      const client = await RawQuicClient.start({ port: listener.address.port });
+      onTestFinished(() => client.stop());
+      const received: Buffer[] = [];
+      client.isSilent = isEnough(client.sent);
+      client.onDatagram = (datagram) => {
+        received.push(Buffer.from(datagram));
+        client.receive(datagram);
+        client.isSilent ||= isEnough(client.sent);
+      };
+      return { listener, client, received };
+    }
+
+    test('[QT-01] one Handshake packet proves the address: the rest comes without another word', async () => {
+      const { client, received } = await beginHandshake((sent) => sent.some(isLoneHandshakePacket));
+      await client.until(() => client.engine.established);
+      expect(sum(received)).toBeGreaterThan(3 * sum(client.sent));
+    });
+
+    test('[QT-01] one that is not authentic proves nothing, also in company of an Initial packet that is', async () => {
+      const { listener, client, received } = await beginHandshake((sent) => sent.length > 0);
+      await expect.poll(() => received.length).toBeGreaterThan(0);
+      const { sourceConnectionId } = parseLongHeader(received[0] as Buffer) as LongHeader;
+      const forged = Buffer.concat([
+        Buffer.from([0xe1, 0, 0, 0, 1, sourceConnectionId.length]),
+        sourceConnectionId,
+        Buffer.from([0, 0x40, 100]),
+        randomBytes(100),
+      ]);
+      expect(isLoneHandshakePacket(forged)).toBe(true);
+      client.send(forged);
+      client.send(Buffer.concat([forged, client.sent[0] as Buffer]));
+      await expect.poll(() => listener.counters.failedHandshakes, { timeout: 10_000 }).toBe(1);
+      expect(sum(received)).toBeLessThanOrEqual(3 * sum(client.sent));
+    });
   });
 
   test('[QT-03] an unknown version is answered with Version Negotiation, in a full datagram only', async () => {

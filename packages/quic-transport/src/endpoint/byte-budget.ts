@@ -40,7 +40,7 @@ export interface BudgetSource {
  */
 export class ByteBudget {
   readonly #source: BudgetSource;
-  readonly #addressProved: boolean;
+  #isAddressProved: boolean;
   readonly #startMs = performance.now();
   #established = false;
   #datagrams = 0;
@@ -51,15 +51,16 @@ export class ByteBudget {
   #idle = 0;
   #bound = BASE_BYTES;
 
-  /** @param addressProved the peer's address needs no proof: it returned a Retry token, or we called it ourselves. */
-  constructor(source: BudgetSource, addressProved: boolean) {
+  /** @param isAddressProved the peer's address needs no proof: it returned a Retry token, or we called it ourselves. */
+  constructor(source: BudgetSource, isAddressProved: boolean) {
     this.#source = source;
-    this.#addressProved = addressProved;
+    this.#isAddressProved = isAddressProved;
   }
 
   /** The handshake is complete. */
   establish(): void {
     this.#established = true;
+    this.#isAddressProved = true;
     this.#idle = this.#received;
   }
 
@@ -84,15 +85,25 @@ export class ByteBudget {
     this.#idle -= bytes;
   }
 
+  get isAddressProved(): boolean {
+    return this.#isAddressProved;
+  }
+
+  /** A packet has come that nobody can send who did not read what went to that address: one of the Handshake space. */
+  proveAddress(): void {
+    this.#isAddressProved = true;
+  }
+
   /**
-   * Asks leave to send a datagram. Until the handshake has proved that the peer's address is its own, it gets at most
-   * three times what it sent (RFC 9000 §8.1); the engine alone does not count the padding of datagrams.
+   * Bytes that may be sent now. Until the peer's address is proved to be its own, it gets at most three times what it sent
+   * (RFC 9000 §8.1); the engine alone does not count the padding of datagrams.
    */
-  send(bytes: number): boolean {
-    const unproved = !this.#established && !this.#addressProved;
-    if (unproved && this.#sent + bytes > AMPLIFICATION * this.#received) return false;
+  get allowanceBytes(): number {
+    return this.#isAddressProved ? Number.POSITIVE_INFINITY : AMPLIFICATION * this.#received - this.#sent;
+  }
+
+  onSent(bytes: number): void {
     this.#sent += bytes;
-    return true;
   }
 
   #judge(): boolean {

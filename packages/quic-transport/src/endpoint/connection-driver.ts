@@ -8,6 +8,7 @@ import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './dri
 import { IssuedConnectionIds } from './issued-connection-ids.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { LossDeadline } from './loss-deadline.ts';
+import { isLoneHandshakePacket, MIN_INITIAL_DATAGRAM_BYTES } from './packet-header.ts';
 import { PeerPath } from './peer-path.ts';
 import { probeTimeoutOf, Silence } from './silence.ts';
 import type { Deadlined } from './timer-queue.ts';
@@ -172,6 +173,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     const isNews =
       this.#established && (this.#silence.isOnAnyPath || this.#path.isNews(socket, remoteAddress, remotePort));
     if (isNews) this.#receiveNews(datagram, { remoteAddress, remotePort, socket }, key);
+    else if (!this.#budget.isAddressProved && isLoneHandshakePacket(datagram)) this.#receiveProof(datagram);
     else this.#hand(datagram);
     this.markForInput();
   }
@@ -198,6 +200,13 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     } finally {
       this.#shared.watchdog.leave();
     }
+  }
+
+  /** One that proves the address, if it is authentic. */
+  #receiveProof(datagram: Buffer): void {
+    const before = this.engine.stats().packetsReceived;
+    this.#hand(datagram);
+    if (this.engine.established || this.engine.stats().packetsReceived > before) this.#budget.proveAddress();
   }
 
   /** A datagram that came another way than the last one, or after a silence: whether it is authentic makes a difference. */
@@ -404,6 +413,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
       const room = this.#roomBytes();
       if (room < LEAST_DATAGRAM_BYTES) return null;
+      const { buffer } = sendBuffer;
       if (this.#pingsDue > 0) {
         this.#pingsDue -= 1;
         engine.ping();
@@ -411,7 +421,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
       let length: number;
       watchdog.enter();
       try {
-        length = engine.transmit(path.isProved ? sendBuffer.buffer : sendBuffer.buffer.subarray(0, room));
+        length = engine.transmit(room === buffer.length ? buffer : buffer.subarray(0, room));
       } catch (cause) {
         // The engine does not close in this case, and would fail again and again.
         return { type: 'engine-failed', cause };
@@ -419,9 +429,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
         watchdog.leave();
       }
       if (length === 0) return null;
-      if (words !== null) words.bytes = new Uint8Array(sendBuffer.buffer.subarray(0, length));
+      if (words !== null) words.bytes = new Uint8Array(buffer.subarray(0, length));
       path.onSent(length);
-      if (this.#budget.send(length)) sendBuffer.send(length, socket, remoteAddress, remotePort);
+      this.#budget.onSent(length);
+      sendBuffer.send(length, socket, remoteAddress, remotePort);
     }
     this.mark();
     return null;
@@ -429,7 +440,11 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
 
   /** Largest datagram that may be sent now, in bytes. */
   #roomBytes(): number {
-    return Math.min(this.#shared.sendBuffer.buffer.length, this.#path.allowanceBytes);
+    // In less room an Initial packet could not be padded as it has to be (RFC 9000 §14.1); last words need not be.
+    const isLast = this.#closing !== null || this.#violated;
+    const { allowanceBytes } = this.#budget;
+    if (allowanceBytes < MIN_INITIAL_DATAGRAM_BYTES && !isLast) return 0;
+    return Math.min(this.#shared.sendBuffer.buffer.length, this.#path.allowanceBytes, allowanceBytes);
   }
 
   #issueConnectionIds(): void {

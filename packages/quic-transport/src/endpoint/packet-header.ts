@@ -83,6 +83,12 @@ export function parseLongHeader(datagram: Uint8Array, start = 0): LongHeader | n
   return { ...common, type, token, packetNumberOffset: length.end, end: length.end + length.value };
 }
 
+/** Whether a datagram holds one packet of the Handshake space, and nothing else (RFC 9000 §17.2.4). */
+export function isLoneHandshakePacket(datagram: Uint8Array): boolean {
+  const header = isLongHeader(datagram) ? parseLongHeader(datagram) : null;
+  return header?.type === 'handshake' && header.end === datagram.length;
+}
+
 /**
  * The Destination Connection ID as a key for a routing table, equal to {@link connectionIdKey} of its bytes. Cheap: it
  * is taken of every datagram. @param shortHeaderIdBytes length of the IDs we issue, which short headers do not tell.
