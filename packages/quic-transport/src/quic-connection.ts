@@ -259,6 +259,7 @@ export class QuicConnection implements MigratableConnection, ByteStreamHost, Dri
 
   /** The deadline of a drain: every stream is told `system-shutdown` (RFC 6120 §4.9.3.20), then the connection ends. */
   shutDown(): void {
+    this.#driver.hurry();
     for (const stream of this.#stanzaStreams.values()) stream.abort(new StreamError('system-shutdown'));
     const error = new TransportError('XMPP_SHUTDOWN', 'the listener was closed');
     // Two turns: one in which the streams hand over their last words, one in which those are sent.

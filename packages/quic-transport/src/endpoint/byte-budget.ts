@@ -102,8 +102,11 @@ export class ByteBudget {
     return this.#isAddressProved ? Number.POSITIVE_INFINITY : AMPLIFICATION * this.#received - this.#sent;
   }
 
-  onSent(bytes: number): void {
+  /** Asks leave to send a datagram. */
+  send(bytes: number): boolean {
+    if (bytes > this.allowanceBytes) return false;
     this.#sent += bytes;
+    return true;
   }
 
   #judge(): boolean {

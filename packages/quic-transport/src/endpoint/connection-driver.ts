@@ -78,6 +78,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   readonly #keepAlive = new KeepAlive();
   readonly #lossDeadline = new LossDeadline();
   #holdUntilMs = 0;
+  #isHurried = false;
   /** Known when the connection is established; `Infinity` for none. */
   #idleTimeoutMs = Number.POSITIVE_INFINITY;
   readonly #handshakeDeadlineAtMs: number;
@@ -136,6 +137,13 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
   /** Whether nothing new is to be written to streams for a moment. `onOutput` of the owner comes when it is over. */
   get holdsBack(): boolean {
     return this.#holdUntilMs > 0;
+  }
+
+  /** Nothing is held back from now on: what is written may be the last. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#holdUntilMs = 0;
+    this.mark();
   }
 
   /** From now on `owner` is told what happens; for the moment when a handshake becomes a connection. */
@@ -297,7 +305,10 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     if (this.#isOpen && !this.holdsBack) this.#owner.onOutput();
     const words: LastDatagram = { bytes: null };
     const kept = this.#violated ? words : null;
-    const failure = this.#transmit(kept) ?? this.#replaceRetired(kept) ?? this.#sayGoodbye(words, nowMs);
+    // Before the handshake is done there is little that may be sent, and last words are better than more of it.
+    const isRefusal = this.#closing !== null && !this.#established;
+    const failure =
+      (isRefusal ? null : (this.#transmit(kept) ?? this.#replaceRetired(kept))) ?? this.#sayGoodbye(words, nowMs);
     const end = failure ?? this.#judgeEnd(nowMs);
     if (end !== null) {
       this.#end(end, words.bytes, nowMs);
@@ -307,6 +318,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     while (this.engine.nextPathEvent() !== null);
     const deadlineMs = this.engine.deadlineMs;
     this.#engineDeadlineAtMs = deadlineMs === null ? Number.POSITIVE_INFINITY : nowMs + deadlineMs;
+    if (this.#lossDeadline.isDoubled) this.#hasNothingInFlight(deadlineMs);
     // A client asks none of its IDs back.
     if (this.#role === 'server' && this.#issued.isUnsettled) this.#settle(deadlineMs, nowMs);
     if (this.pathWatcher !== null && deadlineMs !== null && deadlineMs <= this.#idleTimeoutMs / 2) {
@@ -319,7 +331,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     const didHoldBack = this.holdsBack;
     // With less room than this something may wait for more, and not be in flight.
     const isQuiet = this.#roomBytes() >= ROOMY_BYTES && this.#hasNothingInFlight(deadlineMs);
-    this.#holdUntilMs = this.#issued.settle(isQuiet, nowMs);
+    const holdUntilMs = this.#issued.settle(isQuiet, nowMs);
+    this.#holdUntilMs = this.#isHurried ? 0 : holdUntilMs;
     // Writers go on; and where something is to be proved, IDs can be asked back now, even if nothing more is heard.
     if (didHoldBack !== this.holdsBack || (isQuiet && this.#path.provingNumber !== null)) this.mark();
   }
@@ -431,7 +444,7 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
       if (length === 0) return null;
       if (words !== null) words.bytes = new Uint8Array(buffer.subarray(0, length));
       path.onSent(length);
-      this.#budget.onSent(length);
+      if (!this.#budget.send(length)) continue;
       sendBuffer.send(length, socket, remoteAddress, remotePort);
     }
     this.mark();
@@ -440,11 +453,12 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
 
   /** Largest datagram that may be sent now, in bytes. */
   #roomBytes(): number {
-    // In less room an Initial packet could not be padded as it has to be (RFC 9000 §14.1); last words need not be.
-    const isLast = this.#closing !== null || this.#violated;
+    const roomBytes = Math.min(this.#shared.sendBuffer.buffer.length, this.#path.allowanceBytes);
+    // Last words are kept where they may not be sent yet.
+    if (this.#closing !== null || this.#violated) return roomBytes;
+    // In less room an Initial packet could not be padded as it has to be (RFC 9000 §14.1).
     const { allowanceBytes } = this.#budget;
-    if (allowanceBytes < MIN_INITIAL_DATAGRAM_BYTES && !isLast) return 0;
-    return Math.min(this.#shared.sendBuffer.buffer.length, this.#path.allowanceBytes, allowanceBytes);
+    return allowanceBytes < MIN_INITIAL_DATAGRAM_BYTES ? 0 : Math.min(roomBytes, allowanceBytes);
   }
 
   #issueConnectionIds(): void {

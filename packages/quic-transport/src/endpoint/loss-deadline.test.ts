@@ -38,3 +38,13 @@ test('[QT-05] after some probe timeouts an idle moment is seen again, and what i
   expect(deadline.isOfIdleness(4_990, 5_000, path)).toBe(true);
   expect(deadline.isOfIdleness(2_801, 5_000, path)).toBe(true);
 });
+
+test('[QT-05] lone probe timeouts, each with an idle moment after it, do not add up', () => {
+  const deadline = new LossDeadline();
+  for (let nowMs = 1_000; nowMs < 3_000_000; nowMs += 100_000) {
+    deadline.onPassed(nowMs, RTT_MS);
+    expect(deadline.isDoubled).toBe(true);
+    expect(deadline.isOfIdleness(29_990, 30_000, path)).toBe(true);
+    expect(deadline.isDoubled).toBe(false);
+  }
+});

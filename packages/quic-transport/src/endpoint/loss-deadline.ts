@@ -13,6 +13,11 @@ export class LossDeadline {
   #boundMs = 0;
   #passedAtMs = 0;
 
+  /** Whether one has passed, and {@link isOfIdleness} was not true since: it is to be asked, or the bound would grow for ever. */
+  get isDoubled(): boolean {
+    return this.#boundMs > 0;
+  }
+
   /** One of loss has passed: the next one may come after twice the time, unless an acknowledgement comes first. */
   onPassed(nowMs: number, rttMs: number): void {
     const leastMs = longestProbeTimeoutOf(rttMs);

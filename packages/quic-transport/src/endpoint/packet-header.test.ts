@@ -3,6 +3,7 @@ import {
   connectionIdKey,
   destinationConnectionIdKey,
   encodeVarint,
+  isLoneHandshakePacket,
   isLongHeader,
   parseLongHeader,
   readVarint,
@@ -114,4 +115,21 @@ describe('Variable-length integers (RFC 9000 appendix A.1)', () => {
       expect(readVarint(hex(text), 0)).toBeNull();
     },
   );
+});
+
+describe('a lone Handshake packet', () => {
+  const HANDSHAKE = hex('e1 00000001 01 aa 01 bb 4004 01020304');
+
+  test('[QT-01] is one that fills its datagram', () => {
+    expect(isLoneHandshakePacket(HANDSHAKE)).toBe(true);
+  });
+
+  test.each([
+    ['with another packet behind it', Buffer.concat([HANDSHAKE, INITIAL])],
+    ['behind another packet', Buffer.concat([INITIAL, HANDSHAKE])],
+    ['of which the end is missing', HANDSHAKE.subarray(0, -1)],
+    ['of another version', hex('e1 00000002 01 aa 01 bb 4004 01020304')],
+  ])('[QT-01] is none %s', (_, datagram) => {
+    expect(isLoneHandshakePacket(datagram)).toBe(false);
+  });
 });

@@ -1,8 +1,11 @@
 /** A quiet moment is waited for while everything goes on, but not longer than that, and not while more is written to streams. */
 const PATIENCE = { ms: 100, streamBytes: 8_192 };
-/** Then nothing new is sent for as long, at most, once in a while: what the peer sends can keep something in flight, too. */
+/**
+ * Then nothing new is sent for as long, at most. What the peer sends can keep something in flight, too: so where that brought
+ * nothing, it is tried again after a while, and each time after twice as long.
+ */
 const HOLD_MS = 1_000;
-const PERIOD_MS = 10_000;
+const PAUSE_MS = 10_000;
 
 /**
  * Which of the frames one side has sent are settled: the engine has seen them acknowledged and has no copy of them under way,
@@ -18,7 +21,10 @@ export class Settlement {
   #settledBefore = 0;
   #restlessSinceMs = 0;
   #writtenBefore = 0;
-  #impatientSinceMs = 0;
+  #holdUntilMs = 0;
+  /** 0 while patience lasts. */
+  #nextHoldAtMs = 0;
+  #pauseMs = PAUSE_MS;
 
   /** Of frames that are queued now. */
   get epoch(): number {
@@ -34,7 +40,9 @@ export class Settlement {
     this.#epoch += 1;
     this.#settledBefore = this.#epoch;
     this.#restlessSinceMs = 0;
-    this.#impatientSinceMs = 0;
+    this.#holdUntilMs = 0;
+    this.#nextHoldAtMs = 0;
+    this.#pauseMs = PAUSE_MS;
   }
 
   /**
@@ -47,13 +55,18 @@ export class Settlement {
       this.#restlessSinceMs = nowMs;
       this.#writtenBefore = streamBytesWritten;
     }
-    if (this.#impatientSinceMs === 0) {
-      const isPatient =
-        nowMs - this.#restlessSinceMs < PATIENCE.ms && streamBytesWritten - this.#writtenBefore < PATIENCE.streamBytes;
-      if (isPatient) return 0;
-      this.#impatientSinceMs = nowMs;
+    if (nowMs < this.#holdUntilMs) return this.#holdUntilMs;
+    if (this.#holdUntilMs > 0) {
+      this.#holdUntilMs = 0;
+      this.#nextHoldAtMs = nowMs + this.#pauseMs;
+      this.#pauseMs *= 2;
     }
-    const inPeriodMs = (nowMs - this.#impatientSinceMs) % PERIOD_MS;
-    return inPeriodMs < HOLD_MS ? nowMs - inPeriodMs + HOLD_MS : 0;
+    const isPatient =
+      this.#nextHoldAtMs === 0 &&
+      nowMs - this.#restlessSinceMs < PATIENCE.ms &&
+      streamBytesWritten - this.#writtenBefore < PATIENCE.streamBytes;
+    if (isPatient || nowMs < this.#nextHoldAtMs) return 0;
+    this.#holdUntilMs = nowMs + HOLD_MS;
+    return this.#holdUntilMs;
   }
 }
