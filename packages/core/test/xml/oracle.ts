@@ -22,12 +22,13 @@ const XMLNS = 'http://www.w3.org/2000/xmlns/';
 
 /**
  * Where saxes 6 is more lenient than Namespaces in XML: it trims namespace names, and lets a local part begin with what
- * may only follow (`p:1`).
+ * may only follow (`p:1`). And it takes U+FEFF at the very beginning for a mark and not for text, as RFC 6120 §11.6 has it.
  */
 const TRIMMED = String.raw`(?:\s|&#(?:0*(?:9|10|13|32)|x0*(?:9|[aA]|[dD]|20));)`;
 const LENIENCIES = [
   new RegExp(`xmlns[^=]*=\\s*(?:["']${TRIMMED}|'[^'<]*${TRIMMED}'|"[^"<]*${TRIMMED}")`),
   /:(?:[-.0-9·]|\u0300)/,
+  /^\uFEFF/,
 ];
 
 export function isWhereSaxesIsLenient(text: string): boolean {

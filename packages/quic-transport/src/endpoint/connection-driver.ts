@@ -305,8 +305,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     if (this.#isOpen && !this.holdsBack) this.#owner.onOutput();
     const words: LastDatagram = { bytes: null };
     const kept = this.#violated ? words : null;
-    // Before the handshake is done there is little that may be sent, and last words are better than more of it.
-    const isRefusal = this.#closing !== null && !this.#established;
+    // A server may send little before the handshake is done, and last words are better than more of it.
+    const isRefusal = this.#role === 'server' && this.#closing !== null && !this.#established;
     const failure =
       (isRefusal ? null : (this.#transmit(kept) ?? this.#replaceRetired(kept))) ?? this.#sayGoodbye(words, nowMs);
     const end = failure ?? this.#judgeEnd(nowMs);
