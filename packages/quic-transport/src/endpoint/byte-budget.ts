@@ -20,7 +20,7 @@ const AMPLIFICATION = 3;
 
 /** What a budget asks of its connection. */
 export interface BudgetSource {
-  /** What was authentic, and what was written; asked seldom, as the engine takes its time to tell. */
+  /** What was authentic; asked seldom, as the engine takes its time to tell. */
   stats(): Pick<EngineStats, 'packetsReceived' | 'bytesReceived'>;
   /** Bytes of streams the engine has taken from us to send, each once. */
   readonly streamBytesWritten: number;

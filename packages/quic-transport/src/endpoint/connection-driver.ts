@@ -5,7 +5,7 @@ import { ClosedConnection } from './closed-connection.ts';
 import { type ConnectionEnd, endOfEngine, isOurs } from './connection-end.ts';
 import type { Addressee } from './connection-ids.ts';
 import type { DriverOwner, DriverShared, DriverTiming, PathWatcher } from './driver-owner.ts';
-import { IssuedConnectionIds } from './issued-connection-ids.ts';
+import { IssuedConnectionIds, LEAST_ISSUING_BYTES } from './issued-connection-ids.ts';
 import { KeepAlive } from './keep-alive.ts';
 import { LossDeadline } from './loss-deadline.ts';
 import { isLoneHandshakePacket, MIN_INITIAL_DATAGRAM_BYTES } from './packet-header.ts';
@@ -43,8 +43,6 @@ const LEAST_DATAGRAM_BYTES = 64;
  * the time before was lost (RFC 9002 §6.1.1), and the peer may answer each with three times its size.
  */
 const PINGS_OF_A_MOVE = 4;
-/** NEW_CONNECTION_ID fits in, with an acknowledgement. */
-const ROOMY_BYTES = 112;
 /** Before a round trip was measured; a refused client that hears nothing gives up by itself. */
 const HANDSHAKE_PROBE_TIMEOUT_MS = 50;
 
@@ -210,20 +208,22 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
     }
   }
 
-  /** One that proves the address, if it is authentic. */
-  #receiveProof(datagram: Buffer): void {
+  /** As {@link #hand}. @returns whether there was something authentic in it. */
+  #handAndAsk(datagram: Buffer): boolean {
     const before = this.engine.stats().packetsReceived;
     this.#hand(datagram);
-    if (this.engine.established || this.engine.stats().packetsReceived > before) this.#budget.proveAddress();
+    return this.engine.stats().packetsReceived > before;
+  }
+
+  /** One that proves the address, if it is authentic. */
+  #receiveProof(datagram: Buffer): void {
+    if (this.#handAndAsk(datagram)) this.#budget.proveAddress();
   }
 
   /** A datagram that came another way than the last one, or after a silence: whether it is authentic makes a difference. */
   #receiveNews(datagram: Buffer, from: Carrier, key: string | null): void {
-    const { engine } = this;
     const { length } = datagram;
-    const before = engine.stats().packetsReceived;
-    this.#hand(datagram);
-    if (engine.stats().packetsReceived === before) {
+    if (!this.#handAndAsk(datagram)) {
       this.#silence.onMeaningless();
       return;
     }
@@ -329,8 +329,8 @@ export class ConnectionDriver implements Addressee<UdpSocket>, BudgetSource, Dea
 
   #settle(deadlineMs: number | null, nowMs: number): void {
     const didHoldBack = this.holdsBack;
-    // With less room than this something may wait for more, and not be in flight.
-    const isQuiet = this.#roomBytes() >= ROOMY_BYTES && this.#hasNothingInFlight(deadlineMs);
+    // With less room an ID may wait for more, and not be in flight.
+    const isQuiet = this.#roomBytes() >= LEAST_ISSUING_BYTES && this.#hasNothingInFlight(deadlineMs);
     const holdUntilMs = this.#issued.settle(isQuiet, nowMs);
     this.#holdUntilMs = this.#isHurried ? 0 : holdUntilMs;
     // Writers go on; and where something is to be proved, IDs can be asked back now, even if nothing more is heard.

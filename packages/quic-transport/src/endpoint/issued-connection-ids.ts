@@ -25,6 +25,8 @@ const MAX_RENEWABLE = 16;
 const FRAME_BYTES = 1 + 8 + 8 + 1 + 20 + 16;
 /** What a packet needs besides: header, packet number, tag, and an acknowledgement. */
 const PACKET_BYTES = 1 + 20 + 4 + 16 + 16;
+/** In a datagram of fewer bytes no ID can be issued. */
+export const LEAST_ISSUING_BYTES: number = PACKET_BYTES + FRAME_BYTES;
 /** Retired IDs that are still known as such, for packets that come late. */
 const RETIRED_KEPT = 8;
 
